@@ -1,0 +1,25 @@
+module vbladefs
+
+go 1.26.0
+
+require (
+	// The control tree: the fastest and best kept FUSE library in Go.
+	github.com/hanwen/go-fuse/v2 v2.12.1
+	// The portable link, where no packet ring can be had.
+	github.com/mdlayher/raw v0.1.0
+	// Levelled logging with a syslog hook.
+	github.com/sirupsen/logrus v1.10.2
+	// Interfaces that come, go and change, over rtnetlink.
+	github.com/vishvananda/netlink v1.3.1
+	// The assembler for the kernel's packet filter.
+	golang.org/x/net v0.62.0
+	// Packet rings, direct I/O and the rest of Linux without cgo.
+	golang.org/x/sys v0.49.0
+)
+
+require (
+	github.com/mdlayher/packet v0.0.0-20220221164757-67998ac0ff93 // indirect
+	github.com/mdlayher/socket v0.2.1 // indirect
+	github.com/vishvananda/netns v0.0.5 // indirect
+	golang.org/x/sync v0.10.0 // indirect
+)
