@@ -1,0 +1,19 @@
+// Package disk opens what an export stores its sectors in, a regular file or a block device, and carries requests to it
+// without ever making one store wait for another.
+//
+// A Store is one opened and claimed backing store: its size, its write policy, its descriptors. A Queue belongs to one
+// worker goroutine and carries requests to any number of stores:
+//
+//	worker ── Try ──────▶ page cache                     (answered at once, or not at all)
+//	       ── Submit ───▶ the store's FIFO ─▶ goroutine ─▶ pread, pwrite, fdatasync
+//	       ◀─ Reap ────── finished list ◀────────┘
+//	       ── Wait ─────▶ sleeps until a request finishes, a descriptor is readable, Wake, or a time limit
+//
+// Requests that were submitted finish in any order. Keeping overlapping requests in order, and finishing all requests of
+// a Store before it is closed, is the caller's work.
+//
+// The package knows sectors only as a smallest size; it knows nothing of AoE, ATA, drives or exports.
+package disk
+
+// SectorBytes is the size of a sector, the unit every store must hold at least one of.
+const SectorBytes = 512

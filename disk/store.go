@@ -1,0 +1,137 @@
+package disk
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// Store is one opened and claimed backing store. Its methods may be called from any goroutine, but Close only once no
+// request is in flight on any queue and none follows.
+type Store struct {
+	path     string
+	id       identity
+	fd       int // through the page cache
+	readOnly bool
+
+	sizeBytes atomic.Int64
+	policy    atomic.Uint32
+	closed    atomic.Bool
+
+	// What this kernel and file system cannot do, learned from the first refusal; see try.go.
+	memory        atomic.Bool // file that lies in memory only: its reads and writes never wait
+	noNowaitRead  atomic.Bool
+	noNowaitWrite atomic.Bool
+	noDsync       atomic.Bool
+
+	mu        sync.Mutex // guards the set-up of direct I/O and the notes
+	direct    directState
+	claimNote string
+
+	// Written once, under mu, before policy first becomes Direct; requests read them only when it is.
+	directFD    int // -1: O_DIRECT cannot be used
+	offsetAlign int64
+	memAlign    uintptr
+}
+
+// SizeBytes returns the size found by Open or the last Refresh. The last sector may be incomplete.
+func (s *Store) SizeBytes() int64 { return s.sizeBytes.Load() }
+
+// ReadOnly reports whether writes are refused (EROFS).
+func (s *Store) ReadOnly() bool { return s.readOnly }
+
+// Path returns the path given to Open.
+func (s *Store) Path() string { return s.path }
+
+// Device returns the number of the block device, 0:0 for a regular file.
+func (s *Store) Device() (major, minor uint32) {
+	if !s.id.block {
+		return 0, 0
+	}
+	return unix.Major(s.id.device), unix.Minor(s.id.device)
+}
+
+// Policy returns the policy in force. Where Direct had to fall back, it is still Direct, and Note says so.
+func (s *Store) Policy() Policy { return Policy(s.policy.Load()) }
+
+// SetPolicy changes the policy; requests that begin after it returned follow it. It fails with EINVAL only.
+func (s *Store) SetPolicy(p Policy) error {
+	if p > Durable {
+		return fmt.Errorf("%s: cache %v: %w: use writeback, direct or durable", s.path, p, unix.EINVAL)
+	}
+	if p == Direct {
+		s.setUpDirect()
+	}
+	s.policy.Store(uint32(p))
+	return nil
+}
+
+// Refresh asks the kernel for the size again, makes it the size requests are checked against, and returns it.
+func (s *Store) Refresh() (sizeBytes int64, err error) {
+	if s.id.block {
+		sizeBytes, err = blockSizeBytes(s.fd)
+	} else {
+		sizeBytes, err = fileSizeBytes(s.fd)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("size of %s: %w: see the kernel's log", s.path, err)
+	}
+	s.sizeBytes.Store(sizeBytes)
+	return sizeBytes, nil
+}
+
+func fileSizeBytes(fd int) (int64, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return 0, err
+	}
+	return st.Size, nil
+}
+
+// Note returns what a user should know of how the store works, such as why direct I/O is not used; empty if nothing.
+func (s *Store) Note() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var notes []string
+	if s.claimNote != "" {
+		notes = append(notes, s.claimNote)
+	}
+	if s.Policy() == Direct && s.direct.note != "" {
+		notes = append(notes, s.direct.note)
+	}
+	return strings.Join(notes, "; ")
+}
+
+// Close releases the store and its claim. It does not flush. A second Close does nothing.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	if s.directFD >= 0 {
+		unix.Close(s.directFD)
+	}
+	if err := unix.Close(s.fd); err != nil {
+		return fmt.Errorf("close %s: %w: its last writes may be lost", s.path, err)
+	}
+	return nil
+}
+
+// blockReadOnly reports whether the kernel refuses writes to a block device; opening one for writing may succeed all
+// the same.
+func blockReadOnly(fd int) bool {
+	value, err := unix.IoctlGetUint32(fd, unix.BLKROGET)
+	return err == nil && value != 0
+}
+
+// inMemory reports whether a file lies in memory that is never written elsewhere: a tmpfs while there is no swap.
+func inMemory(fd int) bool {
+	var fs unix.Statfs_t
+	var info unix.Sysinfo_t
+	if unix.Fstatfs(fd, &fs) != nil || unix.Sysinfo(&info) != nil {
+		return false
+	}
+	return fs.Type == unix.TMPFS_MAGIC && info.Totalswap == 0
+}

@@ -1,0 +1,83 @@
+package disk
+
+// depthLocked is how many requests of one store may be with the goroutines now.
+func (q *SyncQueue) depthLocked() int {
+	if q.alive-q.idle >= crowded {
+		return 1
+	}
+	return storeDepth
+}
+
+// admitLocked hands a request to the goroutines.
+func (q *SyncQueue) admitLocked(r *request) {
+	r.lane.running++
+	q.ready.push(r)
+}
+
+// staffLocked sees to it that each ready request has a goroutine that will take it, as those busy may never come back.
+func (q *SyncQueue) staffLocked() {
+	if q.ready.length <= q.idle {
+		q.work.Signal()
+		return
+	}
+	if q.alive >= queueGoroutines || q.alive >= ownGoroutines && goroutines.Load() >= processGoroutines {
+		return // the next that gets free takes it
+	}
+	q.alive++
+	q.idle++
+	goroutines.Add(1)
+	q.ended.Add(1)
+	go q.serve()
+}
+
+// serve carries out ready requests until the queue is closed and none is left.
+func (q *SyncQueue) serve() {
+	defer q.ended.Done()
+	defer goroutines.Add(-1)
+	var b bounce
+	defer b.free()
+	q.mu.Lock()
+	for {
+		for q.ready.length == 0 {
+			if q.closed {
+				q.idle--
+				q.alive--
+				q.mu.Unlock()
+				return
+			}
+			q.work.Wait()
+		}
+		r := q.ready.pop()
+		q.idle--
+		q.mu.Unlock()
+
+		r.err = r.store.carry(r.op, r.data, r.offset, &b)
+
+		q.mu.Lock()
+		q.idle++
+		if q.finishLocked(r) {
+			signal := q.signal // open until the last goroutine ended
+			q.mu.Unlock()
+			writeSignal(signal)
+			q.mu.Lock()
+		}
+	}
+}
+
+// finishLocked hands a request back to the owner and admits the next of its store. It reports whether the owner must be
+// signalled.
+func (q *SyncQueue) finishLocked(r *request) (signal bool) {
+	l := r.lane
+	l.running--
+	for admitted := 0; l.waiting.length > 0 && l.running < q.depthLocked(); admitted++ {
+		q.admitLocked(l.waiting.pop())
+		if admitted > 0 { // the first is for the goroutine that called this
+			q.staffLocked()
+		}
+	}
+	q.finished.push(r)
+	q.finishedCount.Add(1)
+	signal = q.sleeping
+	q.sleeping = false
+	return signal
+}
