@@ -1,0 +1,126 @@
+package netio
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Link carries whole Ethernet frames of EtherType 0x88A2 over one interface. One goroutine owns it;
+// only the methods that say so may be called by others.
+type Link interface {
+	// Receive stores up to len(frames) waiting frames and returns how many; it never blocks. Each
+	// slice is a whole frame from the destination MAC on, without FCS, and has no spare capacity;
+	// it is borrowed from the link until Release. The byte after the ATA header of a frame (offset
+	// 36) lies at a multiple of 512 in memory, so that write data can go to an O_DIRECT file in place.
+	//
+	// An interface that is down is no error: there are simply no frames until it is up again. An
+	// error wraps ErrGone when the interface is gone, or os.ErrClosed.
+	Receive(frames [][]byte) (int, error)
+
+	// Release gives back all frames received since the last Release. Call it before polling FD: a
+	// ring that holds a borrowed frame stays readable.
+	Release()
+
+	// Send sends len(headers) frames, frame i being headers[i] followed by payloads[i]; payloads may
+	// be shorter or hold nil. The buffers are the caller's again when it returns. Frames that the
+	// interface refuses (it is down, its queue stays full for some milliseconds, the frame is over
+	// the MTU or under 14 bytes) are dropped and counted. An error means that the link is unusable
+	// (it wraps ErrGone or os.ErrClosed), never a single bad frame.
+	Send(headers, payloads [][]byte) (sent int, err error)
+
+	// FD returns the descriptor to poll for readability. It is only for polling.
+	FD() int
+
+	// ReceiveDrops counts the frames that were lost for want of room since Open, and those cut short
+	// because they were larger than the MTU at Open. Any goroutine may call it.
+	ReceiveDrops() uint64
+
+	// SendDrops counts the frames that Send dropped since Open. Any goroutine may call it.
+	SendDrops() uint64
+
+	// Kind returns "ring" or "raw".
+	Kind() string
+
+	// Close frees everything; borrowed frames must not be touched any more. The owner calls it, once
+	// or more.
+	Close() error
+}
+
+// Options say how to open a Link. The zero value is right for a target.
+type Options struct {
+	// Kind is "ring", "raw", or "auto" (the same as ""): ring, or raw where no ring can be had.
+	Kind string
+
+	// RingBytes is the memory for received frames, 0 for DefaultRingBytes. It is locked kernel memory
+	// for a ring.
+	RingBytes int
+
+	// Replies makes an initiator's link: only frames with the AoE response flag pass the filter.
+	Replies bool
+
+	// Log, when set, is told in one line why "auto" did not take the ring. Open calls it before it
+	// returns.
+	Log func(message string)
+}
+
+// DefaultRingBytes is 4 MiB: 2048 frames at MTU 1500, 416 at MTU 9000. Either is some 3 ms of a
+// 10 Gbit/s line, longer than an owner is kept from its link by other work, and more than thirty
+// initiators with a window of 64. A larger ring only spreads the same frames over more cache.
+const DefaultRingBytes = 4 << 20
+
+// maxRingBytes bounds what a wrong setting can take from the kernel.
+const maxRingBytes = 1 << 30
+
+// ErrGone is wrapped by errors of a Link whose interface was removed or moved to another namespace.
+// The Link is of no use then but to be closed; an interface of the same name is a new one.
+var ErrGone = errors.New("interface is gone")
+
+// Open opens a link on the interface netif, found in the network namespace of the calling thread. It
+// needs CAP_NET_RAW. Frames larger than the MTU of this moment are dropped and counted, so reopen the
+// link when the MTU grows. The error wraps ErrNoInterface when there is no such interface.
+func Open(netif string, o Options) (Link, error) {
+	if o.RingBytes < 0 || o.RingBytes > maxRingBytes {
+		return nil, fmt.Errorf("ring of %d bytes for interface %s: want 0 (default) to %d", o.RingBytes, netif, maxRingBytes)
+	}
+	if o.RingBytes == 0 {
+		o.RingBytes = DefaultRingBytes
+	}
+	ifi, err := Lookup(netif)
+	if err != nil {
+		return nil, err
+	}
+	if !ifi.Ethernet && !ifi.Loopback {
+		return nil, fmt.Errorf("interface %s carries no Ethernet frames: choose an Ethernet interface, bridge, bond or VLAN", netif)
+	}
+	return openKind(ifi, o)
+}
+
+func openKind(ifi Interface, o Options) (Link, error) {
+	switch o.Kind {
+	case "ring":
+		return openRing(ifi, o)
+	case "raw":
+		return openRaw(ifi, o)
+	case "", "auto":
+		return openAuto(ifi, o)
+	}
+	return nil, fmt.Errorf("link kind %q for interface %s: want auto, ring or raw", o.Kind, ifi.Name)
+}
+
+func openAuto(ifi Interface, o Options) (Link, error) {
+	ring, ringErr := openRing(ifi, o)
+	if ringErr == nil {
+		return ring, nil
+	}
+	if errors.Is(ringErr, ErrNoInterface) {
+		return nil, ringErr
+	}
+	raw, rawErr := openRaw(ifi, o)
+	if rawErr != nil {
+		return nil, errors.Join(ringErr, rawErr)
+	}
+	if o.Log != nil {
+		o.Log(fmt.Sprintf("interface %s: using a raw socket, slower, because no packet ring could be had: %v", ifi.Name, ringErr))
+	}
+	return raw, nil
+}

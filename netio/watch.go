@@ -1,0 +1,142 @@
+package netio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// watchBufferBytes holds the changes that come while a callback works: some two thousand.
+const watchBufferBytes = 4 << 20
+
+// Watch reports every interface present, then each change until ctx ends; it returns ctx's error then,
+// or another one when the kernel gives no news at all. changed gets interfaces that are new or differ from
+// what was reported before; a renamed one is first reported vanished under its old name. When the kernel
+// had to drop messages because the callbacks were slow, Watch lists again and reports the differences, so
+// the last report of an interface is always its present state; passing states may be skipped.
+//
+// The callbacks run one at a time on the calling goroutine. Watch works in the network namespace of the
+// calling thread, and keeps its goroutine on that thread.
+func Watch(ctx context.Context, changed func(Interface), vanished func(name string, index int)) error {
+	return watch(ctx, watchBufferBytes, changed, vanished)
+}
+
+func watch(ctx context.Context, bufferBytes int, changed func(Interface), vanished func(name string, index int)) error {
+	runtime.LockOSThread() // every subscription must be in the same namespace
+	defer runtime.UnlockOSThread()
+	w := watcher{known: make(map[int]Interface), changed: changed, vanished: vanished}
+	for ctx.Err() == nil {
+		if err := w.follow(ctx, bufferBytes); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// watcher remembers what was reported, to report differences only.
+type watcher struct {
+	known    map[int]Interface // by index
+	changed  func(Interface)
+	vanished func(name string, index int)
+}
+
+// follow subscribes, lists, and reports until messages were lost or ctx ends; both are no error.
+func (w *watcher) follow(ctx context.Context, bufferBytes int) error {
+	updates := make(chan netlink.LinkUpdate)
+	done := make(chan struct{})
+	if err := subscribe(updates, done, bufferBytes); err != nil {
+		return fmt.Errorf("subscribing to interface changes: %w", err)
+	}
+	defer func() {
+		close(done)
+		for range updates { // the library's goroutine may be about to send
+		}
+	}()
+	// Listing after subscribing misses nothing; an older message that comes after is made good by the
+	// next.
+	list, err := List()
+	if errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil // interfaces change faster than they can be listed: begin again
+	}
+	if err != nil {
+		return err
+	}
+	w.compare(list)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case update, ok := <-updates:
+			if !ok {
+				return nil // the library gives up on a lost message (ENOBUFS)
+			}
+			w.apply(update)
+		}
+	}
+}
+
+func subscribe(updates chan<- netlink.LinkUpdate, done <-chan struct{}, bufferBytes int) error {
+	options := netlink.LinkSubscribeOptions{ReceiveBufferSize: bufferBytes, ReceiveBufferForceSize: true}
+	err := netlink.LinkSubscribeWithOptions(updates, done, options)
+	if errors.Is(err, unix.EPERM) {
+		// The force needs CAP_NET_ADMIN; without it take what net.core.rmem_max allows.
+		options.ReceiveBufferForceSize = false
+		err = netlink.LinkSubscribeWithOptions(updates, done, options)
+	}
+	return err
+}
+
+// apply reports one message. Messages of family AF_BRIDGE tell of bridge ports: a deleted one is an
+// interface that left its bridge and still exists.
+func (w *watcher) apply(update netlink.LinkUpdate) {
+	if update.IfInfomsg.Family != unix.AF_UNSPEC {
+		return
+	}
+	ifi := fromAttrs(update.Link.Attrs())
+	switch update.Header.Type {
+	case unix.RTM_NEWLINK:
+		w.see(ifi)
+	case unix.RTM_DELLINK:
+		w.lose(ifi.Index)
+	}
+}
+
+// compare reports the differences between what is known and a full list.
+func (w *watcher) compare(list []Interface) {
+	present := make(map[int]bool, len(list))
+	for _, ifi := range list {
+		present[ifi.Index] = true
+	}
+	// The lost come first: their names may have been taken over.
+	for index := range w.known {
+		if !present[index] {
+			w.lose(index)
+		}
+	}
+	for _, ifi := range list {
+		w.see(ifi)
+	}
+}
+
+func (w *watcher) see(ifi Interface) {
+	old, ok := w.known[ifi.Index]
+	if ok && old == ifi {
+		return
+	}
+	if ok && old.Name != ifi.Name {
+		w.vanished(old.Name, old.Index)
+	}
+	w.known[ifi.Index] = ifi
+	w.changed(ifi)
+}
+
+func (w *watcher) lose(index int) {
+	if old, ok := w.known[index]; ok {
+		delete(w.known, index)
+		w.vanished(old.Name, old.Index)
+	}
+}
