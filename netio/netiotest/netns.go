@@ -4,11 +4,13 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,6 +53,28 @@ func Join(a Netns, nameA string, b Netns, nameB string, mtu int) {
 		"type", "veth", "peer", "name", nameB, "mtu", size, "netns", b.Name))
 	a.Run("ip", "link", "set", nameA, "up")
 	b.Run("ip", "link", "set", nameB, "up")
+	a.AwaitRunning(nameA)
+	b.AwaitRunning(nameB)
+}
+
+// AwaitRunning waits until an interface that was set up carries frames. The kernel connects its queue a
+// moment after its peer comes up, and silently drops what is sent before.
+func (ns Netns) AwaitRunning(netif string) {
+	ns.t.Helper()
+	ns.Do(func() {
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			ifi, err := net.InterfaceByName(netif)
+			if err != nil {
+				ns.t.Fatal(err)
+			}
+			if ifi.Flags&net.FlagRunning != 0 {
+				return
+			}
+			if time.Now().After(deadline) {
+				ns.t.Fatalf("interface %s in %s is not running: %v", netif, ns.Name, ifi.Flags)
+			}
+		}
+	})
 }
 
 // SetMTU changes the MTU of an interface.
