@@ -1,0 +1,60 @@
+package target
+
+import (
+	"cmp"
+
+	"vbladefs/target/aoe"
+)
+
+// This file makes Info values of the model; Target.mu is held for reading.
+
+func (d *drive) describe() DriveInfo {
+	dev, id := d.device.Load(), d.identity.Load()
+	info := DriveInfo{Name: d.name, Path: d.path, Sectors: dev.sectors(), ReadOnly: d.readOnly(), Cache: dev.cache,
+		Model: id.Model, Serial: id.Serial, Implicit: d.implicit, Note: dev.store.Note(), Ports: len(d.bindings)}
+	info.Major, info.Minor = dev.store.Device()
+	for _, b := range d.bindings {
+		b.addStats(&info.Stats)
+	}
+	return info
+}
+
+func (b *binding) describe() PortInfo {
+	info := PortInfo{Addr: b.blade.addr, Interface: b.netif, Drive: b.blade.drive.name,
+		Buffers: b.buffers, Sectors: b.sectors}
+	for _, p := range b.ports {
+		if !p.netif.up() {
+			continue
+		}
+		sectors := int(p.sectors.Load())
+		if !info.Up || sectors < info.EffectiveSectors {
+			info.EffectiveSectors = sectors
+		}
+		info.Up = info.Up || sectors > 0
+	}
+	b.addStats(&info.Stats)
+	return info
+}
+
+func describeAll(list []*binding) []PortInfo {
+	infos := make([]PortInfo, 0, len(list))
+	for _, b := range list {
+		infos = append(infos, b.describe())
+	}
+	return infos
+}
+
+func (b *binding) addStats(s *Stats) {
+	for _, p := range b.ports {
+		p.counts.addTo(s)
+	}
+}
+
+func (b *blade) describe() BladeInfo {
+	r := b.rules.Load()
+	return BladeInfo{Addr: b.addr, Drive: b.drive.name, Config: r.config, Masks: r.masks, Reserve: r.reserve, Accept: r.accept}
+}
+
+func compareAddr(a, b aoe.Addr) int {
+	return cmp.Or(cmp.Compare(a.Shelf, b.Shelf), cmp.Compare(a.Slot, b.Slot))
+}

@@ -1,0 +1,54 @@
+package target
+
+import "vbladefs/target/aoe"
+
+// Stats are the counters of a port, or the sum of several ports'.
+type Stats struct {
+	Reads        uint64 // ATA reads answered with data
+	ReadSectors  uint64
+	Writes       uint64 // ATA writes done
+	WriteSectors uint64
+	Others       uint64 // other requests answered: identify, flush, config, …
+	Errors       uint64 // requests answered with an AoE or ATA error
+	Dropped      uint64 // requests dropped: no buffer free, refused source, malformed
+	InFlight     uint64 // requests with the backing store at this moment
+	Announces    uint64
+}
+
+// DriveInfo describes a drive at one moment.
+type DriveInfo struct {
+	Name         string
+	Path         string
+	Sectors      uint64
+	ReadOnly     bool
+	Cache        Cache
+	Model        string // as set, without padding
+	Serial       string
+	Major, Minor uint32 // block device number; 0:0 for a regular file
+	Implicit     bool   // made by Export, goes with its last port
+	Note         string // what an administrator should know; mostly empty
+	Ports        int
+	Stats        Stats // of all its ports
+}
+
+// PortInfo describes a port, with what it shows of its blade and drive.
+type PortInfo struct {
+	Addr             aoe.Addr
+	Interface        string // or EveryInterface
+	Drive            string
+	Buffers          uint16 // as configured
+	Sectors          uint8  // as configured, 0: what the MTU allows
+	EffectiveSectors int    // as advertised; the least of all interfaces for EveryInterface; 0 while down
+	Up               bool   // the interface is there, up, and served
+	Stats            Stats
+}
+
+// BladeInfo describes what the protocol keeps for one address.
+type BladeInfo struct {
+	Addr    aoe.Addr
+	Drive   string
+	Config  []byte
+	Masks   []aoe.MAC // the protocol's MAC mask list
+	Reserve []aoe.MAC // the protocol's reserve list
+	Accept  []aoe.MAC // hosts that alone are answered, newest first
+}

@@ -1,0 +1,157 @@
+package target
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"vbladefs/target/aoe"
+)
+
+// device is a backing store, opened and claimed once however many drives name
+// it: the order of overlapping requests, the flush and the size belong to it.
+type device struct {
+	key   string // as Parts.Identify names it
+	store Store
+	cache Cache // guarded by Target.mu
+	// durable is whether cache leaves nothing volatile, for workers to read.
+	durable atomic.Bool
+	users   int // drives; guarded by Target.ops
+	order   order
+	// writeThrough is what an initiator asked for with SET FEATURES: every
+	// write durable. It never makes a write less safe than the cache policy.
+	writeThrough atomic.Bool
+}
+
+// sectors is the capacity of d.
+func (d *device) sectors() uint64 { return uint64(d.store.SizeBytes()) / aoe.SectorSize }
+
+// volatileCache is what IDENTIFY tells of the write cache.
+func (d *device) volatileCache() bool { return !d.durable.Load() && !d.writeThrough.Load() }
+
+// setCache makes c the write policy of d; Target.mu is held.
+func (d *device) setCache(c Cache) {
+	d.cache = c
+	d.durable.Store(c == CacheDurable)
+}
+
+// drive is a named backing store as initiators see it.
+type drive struct {
+	name     string
+	path     string
+	access   Access
+	implicit bool // made by Export: goes with its last binding
+	identity atomic.Pointer[Identity]
+	device   atomic.Pointer[device]
+	bindings []*binding // guarded by Target.mu
+}
+
+// readOnly reports whether writes to d are refused.
+func (d *drive) readOnly() bool {
+	return d.access == AccessReadOnly || d.device.Load().store.ReadOnly()
+}
+
+// blade is an AoE address that serves a drive.
+type blade struct {
+	addr     aoe.Addr
+	drive    *drive
+	bindings []*binding // guarded by Target.mu
+	rules    atomic.Pointer[rules]
+	rulesMu  sync.Mutex // serialises changes of rules
+}
+
+// rules is what the protocol and the administrator keep for one address. It is
+// immutable: a change replaces it.
+type rules struct {
+	config  []byte
+	masks   []aoe.MAC // the protocol's MAC mask list
+	reserve []aoe.MAC // the protocol's reserve list
+	accept  []aoe.MAC // configured: these alone are answered
+}
+
+// admits reports whether src gets any answer.
+func (r *rules) admits(src aoe.MAC) bool {
+	return (len(r.masks) == 0 || slices.Contains(r.masks, src)) &&
+		(len(r.accept) == 0 || slices.Contains(r.accept, src))
+}
+
+// reservedFor reports whether src may use the drive as far as reservations go.
+func (r *rules) reservedFor(src aoe.MAC) bool {
+	return len(r.reserve) == 0 || slices.Contains(r.reserve, src)
+}
+
+// announceTo is who learns of p: everyone, or those that the lists name.
+func (r *rules) announceTo() []aoe.MAC {
+	if len(r.accept) > 0 {
+		return r.accept
+	}
+	return r.masks
+}
+
+// change replaces b's rules by what edit makes of a copy of them; edit must
+// replace slices, not write into them.
+func (b *blade) change(edit func(*rules)) {
+	b.rulesMu.Lock()
+	defer b.rulesMu.Unlock()
+	next := *b.rules.Load()
+	edit(&next)
+	b.rules.Store(&next)
+}
+
+// binding is a blade on an interface, or on every one, as it was configured.
+type binding struct {
+	blade   *blade
+	netif   string // a name, or EveryInterface
+	buffers uint16
+	sectors uint8
+	quiet   bool
+	ports   []*port // one for each interface that it is on now; guarded by Target.mu
+}
+
+// port is a binding on one interface: what a worker needs to serve it.
+type port struct {
+	binding *binding
+	blade   *blade
+	netif   *netif
+	buffers int32        // requests that may be in flight
+	sectors atomic.Int32 // most sectors of a request on this interface; 0: not served
+	counts  counters
+}
+
+// counters are a port's statistics. The one worker of its interface writes
+// them, anyone reads them.
+type counters struct {
+	reads, readSectors   atomic.Uint64
+	writes, writeSectors atomic.Uint64
+	others, errors       atomic.Uint64
+	dropped, announces   atomic.Uint64
+	inFlight             atomic.Int32
+}
+
+// addTo adds c to s.
+func (c *counters) addTo(s *Stats) {
+	s.Reads += c.reads.Load()
+	s.ReadSectors += c.readSectors.Load()
+	s.Writes += c.writes.Load()
+	s.WriteSectors += c.writeSectors.Load()
+	s.Others += c.others.Load()
+	s.Errors += c.errors.Load()
+	s.Dropped += c.dropped.Load()
+	s.Announces += c.announces.Load()
+	s.InFlight += uint64(max(c.inFlight.Load(), 0))
+}
+
+// portSectors is how many sectors a request may have on an interface of the
+// given MTU: what is configured if the frame holds it; else what the frame
+// holds, above 8 rounded down to a multiple of 8 so that the blocks of 4 KiB
+// that initiators cut requests into stay aligned (PROTOCOL.md §1.2).
+func portSectors(mtu int, configured uint8) int {
+	fits := min(aoe.Sectors(mtu), maxSectors)
+	if configured != 0 {
+		return min(int(configured), fits)
+	}
+	if fits > 8 {
+		fits &^= 7
+	}
+	return fits
+}

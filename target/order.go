@@ -1,0 +1,89 @@
+package target
+
+import (
+	"math"
+	"sync"
+)
+
+// order keeps overlapping requests of one device in arrival order, whatever
+// their tag, initiator, interface or worker: a request that overlaps an earlier
+// one, one of the two being a write, starts only when the earlier one has fully
+// taken effect. The Linux initiator repeats writes under new tags within
+// milliseconds; a late copy must not undo a newer write that was acknowledged.
+//
+// It holds what is in flight on the device, a few dozen spans in a row, so that
+// a scan is cheaper than any cleverer index.
+type order struct {
+	mu    sync.Mutex
+	spans []span // running and waiting, in no particular order; guarded by mu
+}
+
+// span is the sectors [first, end) that a request transfers, none for a flush.
+type span struct {
+	first, end uint64
+	write      bool
+	r          *request
+}
+
+func (r *request) span() span {
+	switch r.op {
+	case OpFlush: // covers what has completed: it waits for nothing
+		return span{r: r}
+	case opBarrier:
+		return span{end: math.MaxUint64, write: true, r: r}
+	}
+	return span{first: r.lba, end: r.lba + uint64(r.sectors), write: r.op != OpRead, r: r}
+}
+
+func (s *span) conflicts(o *span) bool {
+	return (s.write || o.write) && s.first < o.end && o.first < s.end
+}
+
+// enter takes r in, and reports whether it may start now. If not, a later
+// leave hands it out.
+func (o *order) enter(r *request) bool {
+	s := r.span()
+	r.blockers = 0
+	o.mu.Lock()
+	for i := range o.spans {
+		if s.conflicts(&o.spans[i]) {
+			r.blockers++
+		}
+	}
+	o.spans = append(o.spans, s)
+	o.mu.Unlock()
+	return r.blockers == 0
+}
+
+// leave takes r, which has finished, out, and appends to ready the requests
+// that may start now that it has.
+func (o *order) leave(r *request, ready []*request) []*request {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	i := 0
+	for o.spans[i].r != r {
+		i++
+	}
+	gone, last := o.spans[i], len(o.spans)-1
+	o.spans[i] = o.spans[last]
+	o.spans[last] = span{}
+	o.spans = o.spans[:last]
+	// Whatever still overlaps gone arrived after it and counted it: had it
+	// arrived before, gone would not have started.
+	for i := range o.spans {
+		s := &o.spans[i]
+		if s.r.blockers > 0 && s.conflicts(&gone) {
+			if s.r.blockers--; s.r.blockers == 0 {
+				ready = append(ready, s.r)
+			}
+		}
+	}
+	return ready
+}
+
+// idle reports whether nothing is in flight on the device.
+func (o *order) idle() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.spans) == 0
+}

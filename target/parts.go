@@ -1,0 +1,133 @@
+package target
+
+import "time"
+
+// This file states what the engine needs of the rooms it does not import:
+// netio, disk and the kernel's list of interfaces. cmd/internal/engine joins
+// them.
+
+// Link carries whole frames over one interface. One worker owns it; only the
+// drop counters may be read by others.
+type Link interface {
+	// Receive stores up to len(frames) waiting frames and returns how many.
+	// It never blocks. The frames are borrowed until Release.
+	Receive(frames [][]byte) (int, error)
+	// Release gives the frames of the last Receive back.
+	Release()
+	// Send sends len(headers) frames, frame i being headers[i] followed by
+	// payloads[i], with one system call. Frames that the interface refuses are
+	// dropped and counted; an error means that the link is of no more use.
+	Send(headers, payloads [][]byte) (int, error)
+	// FD is the descriptor that becomes readable when frames wait.
+	FD() int
+	// ReceiveDrops counts the frames that the kernel dropped for want of room.
+	ReceiveDrops() uint64
+	// SendDrops counts the frames that the interface refused.
+	SendDrops() uint64
+	// Kind names the implementation: "ring", "raw".
+	Kind() string
+	Close() error
+}
+
+// Op is what a Queue does with a Store.
+type Op uint8
+
+// The operations of a Queue.
+const (
+	OpRead         Op = iota
+	OpWrite           // as safe as the store's write policy says
+	OpWriteDurable    // durable before it completes, whatever the policy
+	OpFlush           // all completed writes become durable
+)
+
+// Queue carries a worker's transfers to stores and back. One worker owns it;
+// only Wake may be called by others.
+type Queue interface {
+	// Try carries the transfer out at once if that needs no waiting for a
+	// device, and reports whether it did. data is used during the call only.
+	Try(s Store, op Op, data []byte, offset int64) (done bool, err error)
+	// Submit takes the transfer over until Reap returns its token; data must
+	// not change or move until then.
+	Submit(s Store, op Op, data []byte, offset int64, token uint64)
+	// Reap stores the tokens and results of finished transfers and returns how
+	// many. It never blocks.
+	Reap(tokens []uint64, errs []error) int
+	// Wait sleeps until a transfer finishes, fd (if not negative) becomes
+	// readable, Wake is called, or timeout passes (negative: no limit).
+	Wait(fd int, timeout time.Duration) error
+	Wake()
+	// Close waits for what was submitted.
+	Close() error
+}
+
+// Store is an opened and claimed backing store.
+type Store interface {
+	SizeBytes() int64
+	// Refresh asks for the size again: files and devices grow and shrink.
+	Refresh() (int64, error)
+	ReadOnly() bool
+	// Device is the block device number; 0:0 for a regular file.
+	Device() (major, minor uint32)
+	// Note says what an administrator should know of it; mostly nothing.
+	Note() string
+	SetCache(Cache) error
+	Close() error
+}
+
+// Cache is a drive's write policy: how safe a write is when it is answered.
+type Cache string
+
+// The write policies of DESIGN.md. Only CacheDurable leaves nothing volatile.
+const (
+	CacheWriteback Cache = "writeback" // in the host's page cache
+	CacheDirect    Cache = "direct"    // in the device's own cache
+	CacheDurable   Cache = "durable"   // on the medium
+)
+
+// Access says how a store may be opened.
+type Access uint8
+
+// The ways to open a store.
+const (
+	AccessAuto      Access = iota // read-write if possible, else read-only
+	AccessReadWrite               // refused when the medium is read-only
+	AccessReadOnly
+)
+
+// StoreOptions says how to open a Store.
+type StoreOptions struct {
+	Access Access
+	Cache  Cache
+	Force  bool // take it even if someone else has claimed it
+}
+
+// Interface is what the engine must know of a local Ethernet port.
+type Interface struct {
+	Name     string
+	Index    int
+	MTU      int // bytes, without the 14 of the Ethernet header
+	MAC      [6]byte
+	Up       bool
+	Ethernet bool // serves exports that are on every interface
+	Loopback bool
+}
+
+// Parts opens what a Target is made of.
+type Parts struct {
+	// OpenLink opens a link on the named interface.
+	OpenLink func(netif string) (Link, error)
+	// OpenQueue opens an I/O queue for one worker.
+	OpenQueue func() (Queue, error)
+	// Identify names the file or device that path leads to, the same for every
+	// path that leads there.
+	Identify func(path string) (string, error)
+	// OpenStore opens and claims path.
+	OpenStore func(path string, o StoreOptions) (Store, error)
+	// LookupInterface asks the kernel for one interface. Its error wraps
+	// ErrNoInterface when there is none of that name.
+	LookupInterface func(name string) (Interface, error)
+	// AllocBuffers returns page-aligned memory that never moves.
+	AllocBuffers func(bytes int) ([]byte, error)
+	// FreeBuffers gives back what AllocBuffers returned.
+	FreeBuffers func([]byte) error
+}

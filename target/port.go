@@ -1,0 +1,286 @@
+package target
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"vbladefs/target/aoe"
+)
+
+// This file carries out the operations on ports and whole exports; Target.ops
+// is held.
+
+func (op AddPort) apply(t *Target) error {
+	d := t.byName[op.Drive]
+	if d == nil {
+		return fmt.Errorf("%w: %q; add it to the file drives first", ErrNoDrive, op.Drive)
+	}
+	return t.addBinding(d, op, nil, false)
+}
+
+func (op RemovePort) apply(t *Target) error {
+	var found []*binding
+	if blade := t.blades[op.Addr]; blade != nil && (op.Drive == "" || blade.drive.name == op.Drive) {
+		for _, b := range blade.bindings {
+			if op.Interface == "" || b.netif == op.Interface {
+				found = append(found, b)
+			}
+		}
+	}
+	if len(found) == 0 && !op.MissingOK {
+		return fmt.Errorf("%w: %s on %s", ErrNoPort, op.Addr, orAny(op.Interface))
+	}
+	var ports []*port
+	for _, b := range found {
+		ports = append(ports, b.ports...)
+	}
+	if err := t.detach(ports); err != nil {
+		return err
+	}
+	for _, b := range found {
+		t.unlinkBinding(b)
+		if d := b.blade.drive; d.implicit && len(d.bindings) == 0 {
+			t.removeDrive(d)
+		}
+	}
+	return nil
+}
+
+func orAny(netif string) string {
+	if netif == "" {
+		return "any interface"
+	}
+	return "interface " + netif
+}
+
+func (op Export) apply(t *Target) error {
+	port := AddPort{Addr: op.Addr, Interface: op.Interface}
+	if blade := t.blades[op.Addr]; blade != nil {
+		return op.extend(t, blade, port)
+	}
+	if err := t.checkPort(port); err != nil {
+		return err
+	}
+	d, err := t.addDrive(AddDrive{Name: t.implicitName(op.Path, op.Addr), Path: op.Path, Access: op.Access,
+		Identity: op.Identity}, true)
+	if err != nil {
+		return err
+	}
+	if err := t.addBinding(d, port, op.Config, op.Quiet); err != nil {
+		t.removeDrive(d)
+		return err
+	}
+	return nil
+}
+
+// extend adds a port to an address that is served already, if it is the same
+// device.
+func (op Export) extend(t *Target, blade *blade, port AddPort) error {
+	if op.Unique {
+		return fmt.Errorf("%w: %s is served already, from drive %s; delete it first or choose another", ErrAddressTaken, op.Addr, blade.drive.name)
+	}
+	if err := t.checkPort(port); err != nil {
+		return err
+	}
+	key, err := t.parts.Identify(op.Path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	if key != blade.drive.device.Load().key {
+		return fmt.Errorf("%w: %s leads to %s on every interface; choose another address for %s", ErrAddressTaken,
+			op.Addr, blade.drive.path, op.Path)
+	}
+	return t.addBinding(blade.drive, port, nil, op.Quiet)
+}
+
+// checkPort refuses what no port can be, before anything is opened for it.
+func (t *Target) checkPort(op AddPort) error {
+	if op.Addr.Shelf > MaxShelf || op.Addr.Slot > MaxSlot {
+		return fmt.Errorf("%w: address %s: want shelf 0-%d and slot 0-%d", ErrRange, op.Addr, MaxShelf, MaxSlot)
+	}
+	if op.Interface != EveryInterface {
+		if _, err := t.lookup(op.Interface); err != nil {
+			return err
+		}
+	}
+	blade := t.blades[op.Addr]
+	if blade == nil {
+		return nil
+	}
+	for _, b := range blade.bindings {
+		if b.netif == op.Interface || b.netif == EveryInterface || op.Interface == EveryInterface {
+			return fmt.Errorf("%w: %s is on interface %s already", ErrAddressTaken, op.Addr, b.netif)
+		}
+	}
+	return nil
+}
+
+// lookup asks for an interface that frames of ours can pass.
+func (t *Target) lookup(name string) (Interface, error) {
+	info, err := t.parts.LookupInterface(name)
+	if err != nil {
+		return Interface{}, err
+	}
+	if !info.Ethernet && !info.Loopback {
+		return Interface{}, fmt.Errorf("%w: %s; AoE needs an Ethernet interface", ErrNotEthernet, name)
+	}
+	return info, nil
+}
+
+// addBinding makes d reachable as op says, as a whole or not at all.
+func (t *Target) addBinding(d *drive, op AddPort, config []byte, quiet bool) error {
+	if err := t.checkPort(op); err != nil {
+		return err
+	}
+	blade := t.blades[op.Addr]
+	if blade != nil && blade.drive != d {
+		return fmt.Errorf("%w: %s leads to drive %s; choose another address", ErrAddressTaken, op.Addr, blade.drive.name)
+	}
+	if blade == nil {
+		blade = newBlade(op.Addr, d, config)
+	}
+	b := &binding{blade: blade, netif: op.Interface, buffers: op.Buffers, sectors: op.Sectors, quiet: quiet}
+	if b.buffers == 0 {
+		b.buffers = DefaultBuffers
+	}
+	// The model first and the tables last: what answers is complete.
+	t.link(b)
+	if err := t.open(b); err != nil {
+		t.unlinkBinding(b)
+		return err
+	}
+	return nil
+}
+
+func newBlade(addr aoe.Addr, d *drive, config []byte) *blade {
+	b := &blade{addr: addr, drive: d}
+	b.rules.Store(&rules{config: bytes.Clone(config)})
+	return b
+}
+
+// open puts b on its interface, or on all that there are.
+func (t *Target) open(b *binding) error {
+	if b.netif != EveryInterface {
+		info, err := t.lookup(b.netif)
+		if err != nil {
+			return err
+		}
+		return t.extend(b, info)
+	}
+	for _, info := range t.known {
+		if err := t.extend(b, info); err != nil {
+			t.log.WithError(err).Errorf("%s cannot be served on %s", b.blade.addr, info.Name)
+		}
+	}
+	return nil
+}
+
+// extend puts b on the interface, unless it is there or does not belong there.
+func (t *Target) extend(b *binding, info Interface) error {
+	if b.netif == EveryInterface && !info.Ethernet {
+		return nil
+	}
+	for _, p := range b.ports {
+		if p.netif.name == info.Name {
+			return nil
+		}
+	}
+	fresh := t.netifs[info.Name] == nil
+	n, err := t.ensureNetif(info)
+	if err != nil {
+		return err
+	}
+	p := t.attach(b, n)
+	if b.quiet {
+		return nil
+	}
+	t.announce(p)
+	if fresh {
+		t.announceAgain(n)
+	}
+	return nil
+}
+
+// link puts b into the model.
+func (t *Target) link(b *binding) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.blades[b.blade.addr] = b.blade
+	b.blade.bindings = append(b.blade.bindings, b)
+	b.blade.drive.bindings = append(b.blade.drive.bindings, b)
+	t.bindings = append(t.bindings, b)
+	t.served = true
+}
+
+// unlinkBinding takes b out of the model.
+func (t *Target) unlinkBinding(b *binding) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	without := func(list []*binding) []*binding {
+		return slices.DeleteFunc(list, func(o *binding) bool { return o == b })
+	}
+	b.blade.bindings = without(b.blade.bindings)
+	b.blade.drive.bindings = without(b.blade.drive.bindings)
+	t.bindings = without(t.bindings)
+	if len(b.blade.bindings) == 0 {
+		delete(t.blades, b.blade.addr)
+	}
+}
+
+func (op Accept) apply(t *Target) error {
+	blade := t.blades[op.Addr]
+	if blade == nil {
+		return fmt.Errorf("%w: nothing is exported at %s", ErrNoPort, op.Addr)
+	}
+	var err error
+	blade.change(func(r *rules) {
+		at := slices.Index(r.accept, op.Host)
+		switch {
+		case op.Remove && at >= 0:
+			r.accept = slices.Delete(slices.Clone(r.accept), at, at+1)
+		case !op.Remove && at < 0 && len(r.accept) >= aoe.MaxListed:
+			err = fmt.Errorf("%w: the accept list of %s holds %d hosts", ErrFull, op.Addr, len(r.accept))
+		case !op.Remove && at < 0:
+			r.accept = slices.Insert(slices.Clone(r.accept), 0, op.Host)
+		}
+	})
+	return err
+}
+
+func (op Announce) apply(t *Target) error {
+	for _, n := range t.netifs {
+		for _, p := range n.ports {
+			t.announce(p)
+		}
+	}
+	return nil
+}
+
+func (op Rebind) apply(t *Target) error {
+	b := t.findBinding(op.Addr, op.Interface)
+	if b == nil {
+		return fmt.Errorf("%w: %s on %s", ErrNoPort, op.Addr, orAny(op.Interface))
+	}
+	d := b.blade.drive
+	next, err := t.acquire(AddDrive{Path: op.Path, Access: d.access, Cache: d.device.Load().cache})
+	if err != nil {
+		return err
+	}
+	if _, err := next.store.Refresh(); err != nil {
+		t.release(next)
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	old := d.device.Swap(next)
+	t.mu.Lock()
+	d.path = op.Path
+	t.mu.Unlock()
+	for _, other := range d.bindings {
+		for _, p := range other.ports {
+			p.netif.worker.barrier() // none starts on the old device after this
+			t.announce(p)
+		}
+	}
+	t.release(old)
+	return nil
+}

@@ -1,0 +1,184 @@
+package target
+
+import (
+	"vbladefs/target/aoe"
+	"vbladefs/target/ata"
+)
+
+// frame serves one frame from the link. What PROTOCOL.md §2.4 says to ignore
+// is ignored; what names a port of this interface is counted there.
+func (w *worker) frame(t *table, frame []byte) {
+	h, ok := aoe.DecodeHeader(frame)
+	if !ok || h.Response || h.Src.Group() || h.Src == (aoe.MAC{}) || h.Src == w.mac {
+		w.netif.ignored.Add(1)
+		return
+	}
+	if h.Addr.Wildcard() {
+		if h.Version != aoe.Version {
+			w.netif.ignored.Add(1)
+			return
+		}
+		t.matching(h.Addr, func(p *port) { w.request(p, h, frame) })
+		return
+	}
+	if p := t.get(h.Addr); p != nil {
+		w.request(p, h, frame)
+	} else {
+		w.netif.foreign.Add(1)
+	}
+}
+
+// request serves a frame that names p, from the header on.
+func (w *worker) request(p *port, h aoe.Header, frame []byte) {
+	rules := p.blade.rules.Load()
+	if !rules.admits(h.Src) || p.sectors.Load() == 0 {
+		p.counts.dropped.Add(1)
+		return
+	}
+	reply := h.Reply(p.blade.addr, w.mac)
+	if h.Version != aoe.Version {
+		w.fail(p, reply, aoe.ErrVersion)
+		return
+	}
+	served := true
+	switch h.Command {
+	case aoe.CmdATA:
+		served = w.ataCommand(p, rules, h, reply, frame)
+	case aoe.CmdConfig:
+		served = w.configCommand(p, h, reply, frame)
+	case aoe.CmdMaskList:
+		served = w.maskCommand(p, h, reply, frame)
+	case aoe.CmdReserve:
+		served = w.reserveCommand(p, h, reply, frame)
+	default:
+		w.fail(p, reply, aoe.ErrCommand)
+	}
+	if !served {
+		p.counts.dropped.Add(1)
+	}
+}
+
+// fail answers with an AoE error.
+func (w *worker) fail(p *port, reply aoe.Header, code aoe.ErrorCode) {
+	b := w.reply()
+	reply.Fail(code).Put(b)
+	w.queueReply(b[:aoe.MinFrame], nil, nil)
+	p.counts.errors.Add(1)
+}
+
+// ataCommand serves command 0, and reports false for a frame to ignore.
+func (w *worker) ataCommand(p *port, rules *rules, h, reply aoe.Header, frame []byte) bool {
+	a, payload, ok := aoe.DecodeATA(frame)
+	if !ok {
+		return false
+	}
+	regs := registers(a)
+	q := ata.Decode(regs, a.Flags&aoe.ATAWrite != 0)
+	// Nobody needs more of a wildcard than IDENTIFY, with which some
+	// initiators discover; one stray write would hit every export (§2.3).
+	if h.Addr.Wildcard() && q.Action != ata.Identify {
+		return false
+	}
+	if q.Action != ata.Identify && !rules.reservedFor(h.Src) {
+		w.fail(p, reply, aoe.ErrReserved)
+		return true
+	}
+	device := p.blade.drive.device.Load()
+	if result, done := regs.Answer(q, device.sectors()); done {
+		w.result(p, reply, a, q, result)
+		return true
+	}
+	switch q.Action {
+	case ata.Read:
+		if q.Sectors > int(p.sectors.Load()) {
+			w.abort(p, reply, a, q)
+			return true
+		}
+		w.transfer(p, device, reply, a, OpRead, q, nil)
+	case ata.Write:
+		w.write(p, device, reply, a, q, payload)
+	case ata.Flush:
+		w.transfer(p, device, reply, a, OpFlush, q, nil)
+	case ata.SetWriteCache:
+		w.setWriteCache(p, device, reply, a, q)
+	case ata.Verify:
+		w.result(p, reply, a, q, regs.Done())
+	case ata.Identify:
+		w.identify(p, device, reply, a)
+	case ata.SmartData:
+		b := w.reply()
+		ata.PutSmartData(b[aoe.ATASize:])
+		w.dataReply(p, b, reply, a)
+	default:
+		w.abort(p, reply, a, q)
+	}
+	return true
+}
+
+// write checks what only a write has, and starts it.
+func (w *worker) write(p *port, d *device, reply aoe.Header, a aoe.ATA, q ata.Request, payload []byte) {
+	n := q.Sectors * aoe.SectorSize
+	if q.Sectors > int(p.sectors.Load()) || len(payload) < n || p.blade.drive.readOnly() {
+		w.abort(p, reply, a, q)
+		return
+	}
+	op := OpWrite
+	if q.Durable || d.writeThrough.Load() {
+		op = OpWriteDurable
+	}
+	w.transfer(p, d, reply, a, op, q, payload[:n])
+}
+
+// setWriteCache turns write-through on or off. What was acknowledged before
+// write-through is durable when the reply comes: a flush that takes its turn
+// behind every write in flight sees to that.
+func (w *worker) setWriteCache(p *port, d *device, reply aoe.Header, a aoe.ATA, q ata.Request) {
+	d.writeThrough.Store(!q.WriteCache)
+	if q.WriteCache {
+		w.result(p, reply, a, q, registers(a).Done())
+		return
+	}
+	w.transfer(p, d, reply, a, opBarrier, q, nil)
+}
+
+// abort refuses an ATA command.
+func (w *worker) abort(p *port, reply aoe.Header, a aoe.ATA, q ata.Request) {
+	w.result(p, reply, a, q, registers(a).Failed(ata.ABRT, a.Count))
+}
+
+// result answers an ATA command with registers alone.
+func (w *worker) result(p *port, reply aoe.Header, a aoe.ATA, q ata.Request, g ata.Registers) {
+	b := w.reply()
+	reply.Put(b)
+	argument(a, g).Put(b)
+	end := aoe.MinFrame
+	if q.Smart {
+		end = aoe.ATASize + ata.SectorSize // or aoeping discards it, §3.6
+		clear(b[aoe.ATASize:end])
+	}
+	w.queueReply(b[:end], nil, nil)
+	if g.Command&ata.ERR != 0 {
+		p.counts.errors.Add(1)
+	} else {
+		p.counts.others.Add(1)
+	}
+}
+
+// identify answers IDENTIFY DEVICE.
+func (w *worker) identify(p *port, d *device, reply aoe.Header, a aoe.ATA) {
+	id := p.blade.drive.identity.Load()
+	b := w.reply()
+	data := ata.Identity{Sectors: d.sectors(), Serial: id.Serial, Firmware: firmwareRevision, Model: id.Model,
+		WriteCache: d.volatileCache()}
+	data.Put(b[aoe.ATASize:])
+	w.dataReply(p, b, reply, a)
+}
+
+// dataReply completes and queues a reply that carries one sector, which is in
+// b already.
+func (w *worker) dataReply(p *port, b []byte, reply aoe.Header, a aoe.ATA) {
+	reply.Put(b)
+	argument(a, registers(a).Done()).Put(b)
+	w.queueReply(b[:aoe.ATASize+ata.SectorSize], nil, nil)
+	p.counts.others.Add(1)
+}

@@ -1,0 +1,91 @@
+package target
+
+import (
+	"bytes"
+
+	"vbladefs/target/aoe"
+)
+
+// configCommand serves command 1, and reports false for a frame to ignore,
+// which is also how a test that does not match is answered.
+func (w *worker) configCommand(p *port, h, reply aoe.Header, frame []byte) bool {
+	c, ok := aoe.DecodeConfig(frame)
+	if !ok {
+		return false
+	}
+	if c.Command > aoe.ConfigForceSet || c.Command != aoe.ConfigRead && !c.Valid() {
+		w.fail(p, reply, aoe.ErrArgument)
+		return true
+	}
+	stored := p.blade.rules.Load().config
+	switch c.Command {
+	case aoe.ConfigTest:
+		if !bytes.Equal(c.String, stored) {
+			return false
+		}
+	case aoe.ConfigPrefix:
+		if !bytes.HasPrefix(stored, c.String) {
+			return false
+		}
+	case aoe.ConfigSet, aoe.ConfigForceSet:
+		if p.blade.setConfig(c.String, c.Command == aoe.ConfigForceSet) {
+			break
+		}
+		p.counts.errors.Add(1)
+		w.config(p, reply.Fail(aoe.ErrConfigString), c.Command)
+		return true
+	}
+	p.counts.others.Add(1)
+	w.config(p, reply, c.Command)
+	return true
+}
+
+// setConfig stores a config string. Without force it does so only where none
+// is stored; storing the same again succeeds, as the request may be a repeat.
+func (b *blade) setConfig(s []byte, force bool) (stored bool) {
+	b.change(func(r *rules) {
+		stored = force || len(r.config) == 0 || bytes.Equal(r.config, s)
+		if stored {
+			r.config = bytes.Clone(s)
+		}
+	})
+	return stored
+}
+
+// config queues a config reply of p: what answers a query, and what announces.
+func (w *worker) config(p *port, header aoe.Header, command aoe.ConfigCommand) {
+	b := w.reply()
+	header.Put(b)
+	end := aoe.Config{
+		Buffers:  uint16(p.buffers),
+		Firmware: p.blade.drive.identity.Load().Firmware,
+		Sectors:  uint8(p.sectors.Load()),
+		Command:  command,
+		String:   p.blade.rules.Load().config,
+	}.Put(b)
+	w.queueReply(padded(b, end), nil, nil)
+}
+
+// announce tells the segment of p with a config reply that nobody asked for:
+// to all, or where lists say who may know of it, to those. Tag 0 is what the
+// Linux and Plan 9 initiators accept (PROTOCOL.md §4.1).
+func (w *worker) announce(p *port) {
+	if w.link == nil || p.sectors.Load() == 0 {
+		return
+	}
+	header := aoe.Header{Dst: aoe.Broadcast, Src: w.mac, Version: aoe.Version,
+		Response: true, Addr: p.blade.addr, Command: aoe.CmdConfig}
+	rules := p.blade.rules.Load()
+	p.counts.announces.Add(1)
+	listed := rules.announceTo()
+	if len(listed) == 0 {
+		w.config(p, header, aoe.ConfigRead)
+		return
+	}
+	for _, mac := range listed {
+		if rules.admits(mac) {
+			header.Dst = mac
+			w.config(p, header, aoe.ConfigRead)
+		}
+	}
+}

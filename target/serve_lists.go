@@ -1,0 +1,114 @@
+package target
+
+import (
+	"slices"
+
+	"vbladefs/target/aoe"
+)
+
+// maskCommand serves command 2, the MAC mask list, and reports false for a
+// frame to ignore.
+func (w *worker) maskCommand(p *port, h, reply aoe.Header, frame []byte) bool {
+	m, ok := aoe.DecodeMaskList(frame)
+	if !ok || h.Addr.Wildcard() && m.Command != aoe.MaskRead {
+		return false
+	}
+	if m.Command > aoe.MaskEdit || m.Command == aoe.MaskEdit && !m.Valid() {
+		w.fail(p, reply, aoe.ErrArgument)
+		return true
+	}
+	b := w.reply()
+	reply.Put(b)
+	if m.Command == aoe.MaskEdit {
+		if done, failure := p.blade.editMasks(m); failure != 0 {
+			aoe.MaskList{Command: m.Command, Error: failure, Count: uint8(done)}.Put(b)
+			w.queueReply(b[:aoe.MinFrame], nil, nil)
+			p.counts.errors.Add(1)
+			return true
+		}
+	}
+	masks, end := p.blade.rules.Load().masks, aoe.MaskListSize
+	aoe.MaskList{Command: m.Command, Count: uint8(len(masks))}.Put(b)
+	for i, mac := range masks {
+		end = aoe.PutDirective(b, i, aoe.MaskNone, mac)
+	}
+	w.queueReply(padded(b, end), nil, nil)
+	p.counts.others.Add(1)
+	return true
+}
+
+// editMasks carries the directives of m out in order. At the first bad one it
+// stops: what was done before stays, done says how many (PROTOCOL.md §5).
+func (b *blade) editMasks(m aoe.MaskList) (done int, failure aoe.MaskError) {
+	b.change(func(r *rules) {
+		list := slices.Clone(r.masks)
+		for done < int(m.Count) && failure == 0 {
+			list, failure = applyDirective(list, m, done)
+			if failure == 0 {
+				done++
+			}
+		}
+		r.masks = list
+	})
+	return done, failure
+}
+
+func applyDirective(list []aoe.MAC, m aoe.MaskList, i int) ([]aoe.MAC, aoe.MaskError) {
+	directive, mac := m.Directive(i)
+	at := slices.Index(list, mac)
+	switch {
+	case directive > aoe.MaskDelete:
+		return list, aoe.MaskBadDirective
+	case directive == aoe.MaskAdd && at < 0 && len(list) == aoe.MaxListed:
+		return list, aoe.MaskFull
+	case directive == aoe.MaskAdd && at < 0:
+		return append(list, mac), 0
+	case directive == aoe.MaskDelete && at >= 0:
+		return slices.Delete(list, at, at+1), 0
+	}
+	return list, 0
+}
+
+// reserveCommand serves command 3, reserve and release, and reports false for
+// a frame to ignore.
+func (w *worker) reserveCommand(p *port, h, reply aoe.Header, frame []byte) bool {
+	v, ok := aoe.DecodeReserve(frame)
+	if !ok || h.Addr.Wildcard() && v.Command != aoe.ReserveRead {
+		return false
+	}
+	if v.Command > aoe.ReserveForceSet || v.Command != aoe.ReserveRead && (!v.Valid() || int(v.Count) > aoe.MaxListed) {
+		w.fail(p, reply, aoe.ErrArgument)
+		return true
+	}
+	if v.Command != aoe.ReserveRead && !p.blade.setReserve(v, h.Src) {
+		w.fail(p, reply, aoe.ErrReserved)
+		return true
+	}
+	b := w.reply()
+	reply.Put(b)
+	list, end := p.blade.rules.Load().reserve, aoe.ReserveSize
+	aoe.Reserve{Command: v.Command, Count: uint8(len(list))}.Put(b)
+	for i, mac := range list {
+		end = aoe.PutReserved(b, i, mac)
+	}
+	w.queueReply(padded(b, end), nil, nil)
+	p.counts.others.Add(1)
+	return true
+}
+
+// setReserve replaces the reserve list by that of v, if src may: the list is
+// empty, or src on it, or v forces it (PROTOCOL.md §6).
+func (b *blade) setReserve(v aoe.Reserve, src aoe.MAC) (allowed bool) {
+	b.change(func(r *rules) {
+		allowed = v.Command == aoe.ReserveForceSet || r.reservedFor(src)
+		if !allowed {
+			return
+		}
+		list := make([]aoe.MAC, 0, v.Count)
+		for i := range int(v.Count) {
+			list = append(list, v.MAC(i))
+		}
+		r.reserve = list
+	})
+	return allowed
+}

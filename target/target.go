@@ -1,0 +1,237 @@
+// Package target is the AoE target: the drives it serves, the addresses and
+// interfaces it serves them at, the protocol, and the loop that carries frames
+// to drives and back.
+//
+// Three nouns: a drive is a named backing store; a blade is an AoE address
+// (shelf.slot) that serves one drive; a port is a blade on one interface.
+// Operations (operation.go) change them, one at a time, and Info values
+// (info.go) show them. Each interface with ports has one worker (worker.go).
+// The two sides meet in the interface's address table, which is immutable: an
+// operation publishes a changed copy, a worker loads it once a batch.
+//
+//	operation ─▶ Target ─publishes─▶ table ◀─loads─ worker ◀─▶ Link, Queue
+//
+// Order of locks: Target.ops, Target.mu, then a worker's mailbox or a device's
+// order. Operations hold ops throughout and mu only while they change what
+// readers see, so that reading never waits for a disk.
+//
+// The package opens nothing itself: links, queues and stores come through
+// Parts. It knows no text commands, no files and no FUSE.
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"vbladefs/target/aoe"
+)
+
+// Config says how a Target works.
+type Config struct {
+	Parts Parts
+	Log   *logrus.Logger
+	// Cache is the write policy of drives that name none; empty: CacheDirect.
+	Cache Cache
+	// Spin is how long a worker looks for work before it sleeps.
+	Spin time.Duration
+}
+
+// DefaultSpin is long enough to catch an initiator's next request, and too
+// short for an idle daemon to show in top.
+const DefaultSpin = 50 * time.Microsecond
+
+// firmwareRevision is what IDENTIFY shows in words 23-26.
+const firmwareRevision = "vbladefs"
+
+// Target serves exports until it is closed.
+type Target struct {
+	parts Parts
+	log   *logrus.Logger
+	cache Cache
+	spin  time.Duration
+
+	ops     sync.Mutex           // one operation at a time
+	closed  bool                 // guarded by ops
+	netifs  map[string]*netif    // with ports; guarded by ops
+	known   map[string]Interface // all that are there; guarded by ops
+	devices map[string]*device   // guarded by ops
+
+	mu       sync.RWMutex
+	drives   []*drive            // in order of creation; guarded by mu
+	byName   map[string]*drive   // guarded by mu
+	blades   map[aoe.Addr]*blade // guarded by mu
+	bindings []*binding          // in order of creation; guarded by mu
+	served   bool                // something was exported once; guarded by mu
+}
+
+// New returns a Target without exports.
+func New(c Config) *Target {
+	if c.Cache == "" {
+		c.Cache = CacheDirect
+	}
+	return &Target{parts: c.Parts, log: c.Log, cache: c.Cache, spin: c.Spin,
+		netifs: map[string]*netif{}, known: map[string]Interface{}, devices: map[string]*device{},
+		byName: map[string]*drive{}, blades: map[aoe.Addr]*blade{}}
+}
+
+// Close stops serving: requests that have arrived are finished and answered,
+// then everything is released. It waits no longer than ctx for a drive.
+func (t *Target) Close(ctx context.Context) error {
+	t.ops.Lock()
+	defer t.ops.Unlock()
+	t.closed = true
+	var stuck error
+	for _, n := range t.netifs {
+		n.table.Store(&table{})
+		n.worker.barrier()
+	}
+	for _, n := range t.netifs {
+		for _, p := range n.ports {
+			stuck = errors.Join(stuck, p.await(ctx))
+		}
+	}
+	if stuck != nil {
+		return stuck // the process ends with the requests that it cannot finish
+	}
+	for _, n := range t.netifs {
+		n.worker.post(func() { n.worker.stopped = true })
+		<-n.worker.done
+	}
+	for _, d := range t.devices {
+		stuck = errors.Join(stuck, d.store.Close())
+	}
+	return stuck
+}
+
+// await waits until the requests of p are answered.
+func (p *port) await(ctx context.Context) error {
+	for p.counts.inFlight.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %s on %s", ErrNotDrained, p.blade.addr, p.netif.name)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// logFailure logs that a transfer has failed, the n-th of its port.
+func (t *Target) logFailure(p *port, op Op, lba uint64, sectors int, n uint64, err error) {
+	verb := "write"
+	switch op {
+	case OpRead:
+		verb = "read"
+	case OpFlush, opBarrier:
+		verb = "flush"
+	}
+	t.log.WithError(err).Errorf("%s on %s: %s of %d sectors at %d failed on drive %s (failure %d)",
+		p.blade.addr, p.netif.name, verb, sectors, lba, p.blade.drive.name, n)
+}
+
+// everywhere lists the bindings on every interface; ops is held.
+func (t *Target) everywhere() []*binding {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var list []*binding
+	for _, b := range t.bindings {
+		if b.netif == EveryInterface {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// Served reports whether anything was ever exported.
+func (t *Target) Served() bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.served
+}
+
+// Drives lists all drives in order of creation.
+func (t *Target) Drives() []DriveInfo {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	list := make([]DriveInfo, 0, len(t.drives))
+	for _, d := range t.drives {
+		list = append(list, d.describe())
+	}
+	return list
+}
+
+// Drive describes the drive of that name.
+func (t *Target) Drive(name string) (DriveInfo, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if d := t.byName[name]; d != nil {
+		return d.describe(), true
+	}
+	return DriveInfo{}, false
+}
+
+// Ports lists all ports in order of creation.
+func (t *Target) Ports() []PortInfo {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return describeAll(t.bindings)
+}
+
+// DrivePorts lists the ports of the drive of that name in order of creation.
+func (t *Target) DrivePorts(name string) []PortInfo {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if d := t.byName[name]; d != nil {
+		return describeAll(d.bindings)
+	}
+	return nil
+}
+
+// Port describes the port of that address and interface name, or EveryInterface.
+func (t *Target) Port(addr aoe.Addr, netif string) (PortInfo, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if b := t.findBinding(addr, netif); b != nil {
+		return b.describe(), true
+	}
+	return PortInfo{}, false
+}
+
+// Blades lists all addresses that are served, in ascending order.
+func (t *Target) Blades() []BladeInfo {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	list := make([]BladeInfo, 0, len(t.blades))
+	for _, b := range t.blades {
+		list = append(list, b.describe())
+	}
+	slices.SortFunc(list, func(a, b BladeInfo) int { return compareAddr(a.Addr, b.Addr) })
+	return list
+}
+
+// Blade describes what is kept for an address.
+func (t *Target) Blade(addr aoe.Addr) (BladeInfo, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if b := t.blades[addr]; b != nil {
+		return b.describe(), true
+	}
+	return BladeInfo{}, false
+}
+
+// findBinding returns the binding of addr to netif, or nil; mu is held.
+func (t *Target) findBinding(addr aoe.Addr, netif string) *binding {
+	if blade := t.blades[addr]; blade != nil {
+		for _, b := range blade.bindings {
+			if b.netif == netif {
+				return b
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package target
+
+import (
+	"vbladefs/target/aoe"
+	"vbladefs/target/ata"
+)
+
+// This file is the way of a request that needs the backing store: take a
+// buffer, wait for earlier requests that it overlaps, transfer, answer.
+
+// opBarrier is a flush that waits for everything in flight on the device, and
+// that everything later waits for.
+const opBarrier = OpFlush + 1
+
+// transfer serves a read, write, flush or barrier. payload is the data of a write,
+// borrowed from the link.
+func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q ata.Request, payload []byte) {
+	if p.counts.inFlight.Load() >= p.buffers {
+		p.counts.dropped.Add(1)
+		return
+	}
+	r := w.pool.take()
+	if r == nil {
+		p.counts.dropped.Add(1)
+		return
+	}
+	p.counts.inFlight.Add(1)
+	r.port, r.device, r.header, r.ata = p, d, h, a
+	r.op, r.lba, r.sectors = op, q.LBA, q.Sectors
+	if !d.order.enter(r) {
+		copy(r.data(), payload)
+		return
+	}
+	if payload != nil { // try from the link's memory first: most need no copy
+		if done, err := w.queue.Try(d.store, op, payload, r.offset()); done {
+			w.finish(r, err)
+			return
+		}
+		copy(r.data(), payload)
+		w.queue.Submit(d.store, op, r.data(), r.offset(), r.token)
+		return
+	}
+	w.start(r)
+	w.startReady()
+}
+
+// start hands r, which nothing blocks, to the queue.
+func (w *worker) start(r *request) {
+	op := r.op
+	if op == opBarrier {
+		op = OpFlush
+	}
+	if done, err := w.queue.Try(r.device.store, op, r.data(), r.offset()); done {
+		w.ready = r.device.order.leave(r, w.ready)
+		w.answer(r, err)
+		return
+	}
+	w.queue.Submit(r.device.store, op, r.data(), r.offset(), r.token)
+}
+
+// finish answers r, whose transfer has ended with err, and starts what waited
+// for it.
+func (w *worker) finish(r *request, err error) {
+	w.ready = r.device.order.leave(r, w.ready)
+	w.answer(r, err)
+	w.startReady()
+}
+
+// startReady starts the requests that nothing blocks any more; those of other
+// workers go back to them.
+func (w *worker) startReady() {
+	for len(w.ready) > 0 {
+		r := w.ready[len(w.ready)-1]
+		w.ready = w.ready[:len(w.ready)-1]
+		if r.w == w {
+			w.start(r)
+		} else {
+			r.w.postReady(r)
+		}
+	}
+}
+
+// answer queues the reply to r. The port's buffer is free from here on: a
+// removal that waits for it passes a barrier afterwards.
+func (w *worker) answer(r *request, err error) {
+	p, counts := r.port, &r.port.counts
+	result := registers(r.ata)
+	if err != nil {
+		// Uncorrectable, with all sectors left: never a success with a
+		// remainder, which the Linux initiator takes for a whole one.
+		result = result.Failed(ata.UNC, uint8(r.sectors))
+		if n := counts.errors.Add(1); n&(n-1) == 0 { // 1, 2, 4, 8 …: enough to know
+			go w.target.logFailure(p, r.op, r.lba, r.sectors, n, err)
+		}
+	} else {
+		result = result.Done()
+		p.count(r)
+	}
+	b := w.reply()
+	r.header.Put(b)
+	argument(r.ata, result).Put(b)
+	if r.op == OpRead && err == nil {
+		w.queueReply(b[:aoe.ATASize], r.data(), r)
+	} else {
+		w.queueReply(padded(b, aoe.ATASize), nil, r)
+	}
+	counts.inFlight.Add(-1)
+}
+
+// count counts a transfer that succeeded.
+func (p *port) count(r *request) {
+	switch r.op {
+	case OpRead:
+		p.counts.reads.Add(1)
+		p.counts.readSectors.Add(uint64(r.sectors))
+	case OpFlush, opBarrier:
+		p.counts.others.Add(1)
+	default:
+		p.counts.writes.Add(1)
+		p.counts.writeSectors.Add(uint64(r.sectors))
+	}
+}

@@ -1,0 +1,256 @@
+package target
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"vbladefs/target/aoe"
+)
+
+const (
+	batchFrames  = 64        // frames taken, and replies sent, with one call
+	replyStride  = 2048 + 64 // a header or a whole small reply; off the power of two so that headers spread over the cache
+	replyMaximum = 2048
+)
+
+// worker serves one interface: one goroutine locked to its thread, which owns
+// a link, an I/O queue and a pool of requests. A turn of it takes a batch of
+// frames, answers what needs no disk, hands the rest to the queue, collects
+// what the queue finished, and sends all replies with one call.
+//
+//	link ─frames─▶ frame ─▶ request ─┬─────────────▶ reply ─▶ send ─▶ link
+//	                                 └▶ transfer ─▶ queue ─▶ reap ─▲
+type worker struct {
+	target *Target
+	netif  *netif
+	link   Link    // nil while the interface is gone
+	broken error   // why the link is of no more use
+	mac    aoe.MAC // of the interface, as of this turn
+	queue  Queue
+	pool   *pool
+
+	frames [batchFrames][]byte
+	tokens [batchFrames]uint64
+	errs   [batchFrames]error
+	ready  []*request // blocked requests that may start now
+
+	// The replies of this turn: what is sent, and the requests whose buffers
+	// go back to the pool afterwards.
+	scratch  []byte // batchFrames * replyStride
+	headers  [][]byte
+	payloads [][]byte
+	sending  []*request
+
+	mail    mailbox
+	stopped bool
+	spin    time.Duration // how long to look for work before sleeping
+	done    chan struct{} // closed when run has returned
+}
+
+// mailbox takes what other goroutines want a worker to do between two turns.
+type mailbox struct {
+	waiting atomic.Bool
+	mu      sync.Mutex
+	calls   []func()   // guarded by mu
+	ready   []*request // of this worker, unblocked by another; guarded by mu
+}
+
+func newWorker(t *Target, n *netif) (*worker, error) {
+	w := &worker{target: t, netif: n, spin: t.spin, done: make(chan struct{}),
+		ready: make([]*request, 0, poolRequests), scratch: make([]byte, batchFrames*replyStride),
+		headers: make([][]byte, 0, batchFrames), payloads: make([][]byte, 0, batchFrames),
+		sending: make([]*request, 0, batchFrames)}
+	w.mail.ready = make([]*request, 0, poolRequests)
+	memory, err := t.parts.AllocBuffers(poolRequests * bufferStride)
+	if err != nil {
+		return nil, err
+	}
+	if w.queue, err = t.parts.OpenQueue(); err != nil {
+		_ = t.parts.FreeBuffers(memory)
+		return nil, err
+	}
+	w.pool = newPool(w, memory)
+	return w, nil
+}
+
+// run is the worker's goroutine, from start to stop.
+func (w *worker) run() {
+	runtime.LockOSThread()
+	defer close(w.done)
+	for !w.stopped {
+		if w.turn() {
+			continue
+		}
+		w.idle()
+	}
+	if w.link != nil {
+		_ = w.link.Close()
+	}
+	_ = w.queue.Close()
+	_ = w.target.parts.FreeBuffers(w.pool.memory)
+}
+
+// idle looks for work a short time longer, since waking a sleeping processor
+// costs several times what serving a request does; then it sleeps.
+func (w *worker) idle() {
+	if w.spin > 0 {
+		for start := time.Now(); time.Since(start) < w.spin; {
+			if w.turn() || w.stopped {
+				return
+			}
+		}
+	}
+	fd := -1
+	if w.link != nil {
+		fd = w.link.FD()
+	}
+	if err := w.queue.Wait(fd, -1); err != nil {
+		w.target.log.WithError(err).Error("worker cannot sleep; polling instead")
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// turn does all that can be done now, and reports whether there was anything.
+func (w *worker) turn() bool {
+	busy := false
+	w.mac = aoe.MAC(w.netif.info.Load().MAC)
+	if w.mail.waiting.Load() {
+		w.readMail()
+		busy = true
+	}
+	if w.link != nil && w.receive() {
+		busy = true
+	}
+	if w.reap() {
+		busy = true
+	}
+	w.send()
+	if w.broken != nil {
+		w.lose(w.broken)
+		busy = true
+	}
+	return busy
+}
+
+// receive takes one batch of frames and serves them.
+func (w *worker) receive() bool {
+	n, err := w.link.Receive(w.frames[:])
+	if err != nil {
+		w.broken = err
+		return true
+	}
+	if n == 0 {
+		return false
+	}
+	table := w.netif.table.Load()
+	for _, frame := range w.frames[:n] {
+		w.frame(table, frame)
+	}
+	w.link.Release()
+	return true
+}
+
+// reap collects what the queue finished.
+func (w *worker) reap() bool {
+	n := w.queue.Reap(w.tokens[:], w.errs[:])
+	for i, token := range w.tokens[:n] {
+		w.finish(&w.pool.requests[token], w.errs[i])
+		w.errs[i] = nil
+	}
+	return n > 0
+}
+
+// send sends the replies of this turn and takes their requests back.
+func (w *worker) send() {
+	if len(w.headers) == 0 {
+		return
+	}
+	if w.link != nil && w.broken == nil {
+		// Frames of this batch may still be borrowed, so the end of the turn
+		// gives a broken link up.
+		_, w.broken = w.link.Send(w.headers, w.payloads)
+	}
+	w.headers, w.payloads = w.headers[:0], w.payloads[:0]
+	for _, r := range w.sending {
+		w.pool.put(r)
+	}
+	w.sending = w.sending[:0]
+}
+
+// lose gives up a link that is of no more use; the target looks for the
+// interface again.
+func (w *worker) lose(err error) {
+	_ = w.link.Close()
+	w.link, w.broken = nil, nil
+	w.netif.linked.Store(false)
+	go w.target.linkLost(w.netif.name, err)
+}
+
+// reply makes room for one more reply and returns it, zeroed as far as every
+// reply is padded. The caller fills it and calls queueReply before the next.
+func (w *worker) reply() []byte {
+	if len(w.headers) == batchFrames {
+		w.send()
+	}
+	start := len(w.headers) * replyStride
+	b := w.scratch[start : start+replyMaximum : start+replyMaximum]
+	clear(b[:aoe.MinFrame])
+	return b
+}
+
+// queueReply queues the reply frame header+payload; r, if not nil, goes back
+// to the pool once it has been sent.
+func (w *worker) queueReply(header, payload []byte, r *request) {
+	w.headers = append(w.headers, header)
+	w.payloads = append(w.payloads, payload)
+	if r != nil {
+		w.sending = append(w.sending, r)
+	}
+}
+
+// padded is the reply in b whose meaningful part ends at end, b being zero
+// behind it up to the smallest frame.
+func padded(b []byte, end int) []byte { return b[:max(end, aoe.MinFrame)] }
+
+// post has the worker call f between two turns.
+func (w *worker) post(f func()) {
+	w.mail.mu.Lock()
+	w.mail.calls = append(w.mail.calls, f)
+	w.mail.waiting.Store(true)
+	w.mail.mu.Unlock()
+	w.queue.Wake()
+}
+
+// barrier returns when the worker has finished the turn it is in: it has then
+// seen every table published before, and sent every reply queued before.
+func (w *worker) barrier() {
+	passed := make(chan struct{})
+	w.post(func() { close(passed) })
+	<-passed
+}
+
+// postReady hands a request of w that another worker unblocked back to it.
+func (w *worker) postReady(r *request) {
+	w.mail.mu.Lock()
+	w.mail.ready = append(w.mail.ready, r)
+	w.mail.waiting.Store(true)
+	w.mail.mu.Unlock()
+	w.queue.Wake()
+}
+
+func (w *worker) readMail() {
+	w.mail.mu.Lock()
+	w.mail.waiting.Store(false)
+	calls := w.mail.calls
+	w.mail.calls = nil
+	w.ready = append(w.ready, w.mail.ready...)
+	w.mail.ready = w.mail.ready[:0]
+	w.mail.mu.Unlock()
+	w.startReady()
+	w.send() // a barrier promises that earlier replies are out
+	for _, call := range calls {
+		call()
+	}
+}
