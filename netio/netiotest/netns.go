@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +18,11 @@ import (
 
 // Netif is the name of the interface in each namespace of a Pair.
 const Netif = "eth0"
+
+// netifIndex is the index last given to an interface, above those that the kernel gives itself.
+var netifIndex atomic.Int32
+
+func init() { netifIndex.Store(100) }
 
 // Netns is a network namespace that lasts as long as the test that made it. Copies mean the same one.
 type Netns struct {
@@ -49,8 +55,11 @@ func Pair(t testing.TB, mtu int) (a, b Netns) {
 func Join(a Netns, nameA string, b Netns, nameB string, mtu int) {
 	a.t.Helper()
 	size := fmt.Sprint(mtu)
-	run(a.t, exec.Command("ip", "link", "add", "name", nameA, "mtu", size, "netns", a.Name,
-		"type", "veth", "peer", "name", nameB, "mtu", size, "netns", b.Name))
+	// Ends of equal index look like one interface to the kernel (linkwatch_urgent_event), which then takes a
+	// second to say that they run.
+	indexA, indexB := netifIndex.Add(1), netifIndex.Add(1)
+	run(a.t, exec.Command("ip", "link", "add", "name", nameA, "index", fmt.Sprint(indexA), "mtu", size, "netns", a.Name,
+		"type", "veth", "peer", "name", nameB, "index", fmt.Sprint(indexB), "mtu", size, "netns", b.Name))
 	a.Run("ip", "link", "set", nameA, "up")
 	b.Run("ip", "link", "set", nameB, "up")
 	a.AwaitRunning(nameA)
