@@ -44,7 +44,6 @@ func (s *Store) prepare(o Options) error {
 	if sizeBytes < SectorBytes {
 		return openError(s.path, unix.ENXIO)
 	}
-	s.memory.Store(!s.id.block && inMemory(s.fd))
 	return s.SetPolicy(o.Policy)
 }
 

@@ -69,12 +69,13 @@ func (s *Store) SetPolicy(p Policy) error {
 	return nil
 }
 
-// Refresh asks the kernel for the size again, makes it the size requests are checked against, and returns it.
+// Refresh asks the kernel for the size again, makes it the size that writes are checked against, and returns it.
 func (s *Store) Refresh() (sizeBytes int64, err error) {
 	if s.id.block {
 		sizeBytes, err = blockSizeBytes(s.fd)
 	} else {
 		sizeBytes, err = fileSizeBytes(s.fd)
+		s.memory.Store(inMemory(s.fd))
 	}
 	if err != nil {
 		return 0, fmt.Errorf("size of %s: %w: see the kernel's log", s.path, err)
@@ -126,7 +127,8 @@ func blockReadOnly(fd int) bool {
 	return err == nil && value != 0
 }
 
-// inMemory reports whether a file lies in memory that is never written elsewhere: a tmpfs while there is no swap.
+// inMemory reports whether a file lies in memory that is never written elsewhere: a tmpfs while there is no swap. It is
+// asked again with the size, should swap be added.
 func inMemory(fd int) bool {
 	var fs unix.Statfs_t
 	var info unix.Sysinfo_t

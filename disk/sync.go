@@ -12,8 +12,8 @@ import (
 const (
 	// storeDepth is how many requests of one store are carried out at a time on one queue.
 	storeDepth = 16
-	// crowded is the number of busy goroutines from which on a store gets only one at a time, so that several
-	// dead disks together cannot take what the living need.
+	// crowded is the number of requests being carried out from which on a store gets only one at a time, so that
+	// several dead disks together cannot take what the living need.
 	crowded = 256
 	// queueGoroutines is the most one queue has; each may be a thread blocked in a system call.
 	queueGoroutines = 1024
@@ -48,6 +48,7 @@ type SyncQueue struct {
 	work     sync.Cond // ready has grown, or closed
 	ready    fifo      // admitted, waiting for a goroutine
 	finished fifo
+	running  int // requests in ready or on a goroutine
 	idle     int // goroutines that will look at ready before they do anything else
 	alive    int // goroutines
 	closed   bool

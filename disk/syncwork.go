@@ -2,7 +2,7 @@ package disk
 
 // depthLocked is how many requests of one store may be with the goroutines now.
 func (q *SyncQueue) depthLocked() int {
-	if q.alive-q.idle >= crowded {
+	if q.running >= crowded {
 		return 1
 	}
 	return storeDepth
@@ -11,6 +11,7 @@ func (q *SyncQueue) depthLocked() int {
 // admitLocked hands a request to the goroutines.
 func (q *SyncQueue) admitLocked(r *request) {
 	r.lane.running++
+	q.running++
 	q.ready.push(r)
 }
 
@@ -69,6 +70,7 @@ func (q *SyncQueue) serve() {
 func (q *SyncQueue) finishLocked(r *request) (signal bool) {
 	l := r.lane
 	l.running--
+	q.running--
 	for admitted := 0; l.waiting.length > 0 && l.running < q.depthLocked(); admitted++ {
 		q.admitLocked(l.waiting.pop())
 		if admitted > 0 { // the first is for the goroutine that called this
