@@ -1,0 +1,245 @@
+package disk
+
+import (
+	"encoding/binary"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestManySubmits keeps more requests in flight than goroutines, on two stores, in several queues at once.
+func TestManySubmits(t *testing.T) {
+	const slots, rounds, queues = 100, 10, 3
+	file, _ := image(t, "", queues*slots*512)
+	device, _ := image(t, "", queues*slots*512)
+	stores := []*Store{open(t, file, Options{}), open(t, loopDevice(t, device), Options{Policy: Direct})}
+	var all sync.WaitGroup
+	for part := range queues {
+		q := newSync(t)
+		all.Go(func() {
+			data := make([][]byte, len(stores)*slots)
+			for i := range data {
+				data[i] = make([]byte, 512)
+			}
+			submit := func(op Op, i int) {
+				q.Submit(stores[i%2], op, data[i], int64(part*slots+i/2)*512, uint64(i))
+			}
+			for round := range rounds {
+				for i := range data {
+					binary.BigEndian.PutUint64(data[i], uint64(round*1000+i))
+					submit(Write, i)
+				}
+				check(t, reapAll(t, q, len(data)))
+				for i := range data {
+					clear(data[i])
+					submit(Read, i)
+				}
+				check(t, reapAll(t, q, len(data)))
+				for i := range data {
+					if got := binary.BigEndian.Uint64(data[i]); got != uint64(round*1000+i) {
+						t.Errorf("slot %d holds %d in round %d", i, got, round)
+						return
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func check(t *testing.T, results map[uint64]error) {
+	for token, err := range results {
+		if err != nil {
+			t.Errorf("request %d: %v", token, err)
+		}
+	}
+}
+
+// TestStalledStores freezes a file system under some stores: their writes hang in the kernel, and those to another store
+// go on. There are more hanging stores than the queue gives all of their depth.
+func TestStalledStores(t *testing.T) {
+	needRoot(t)
+	const stalled, each = 20, 20
+	_, dir := mounted(t, 16<<20)
+	q := newSync(t)
+	var stores []*Store
+	for i := range stalled {
+		sub := filepath.Join(dir, fmt.Sprint(i))
+		if err := unix.Mkdir(sub, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		path, _ := image(t, sub, each*512)
+		stores = append(stores, open(t, path, Options{}))
+	}
+	livePath, _ := image(t, "", 64<<10)
+	live := open(t, livePath, Options{})
+
+	run(t, "fsfreeze", "-f", dir)
+	thaw := sync.OnceFunc(func() { run(t, "fsfreeze", "-u", dir) })
+	t.Cleanup(thaw)
+	data := randomBytes(512)
+	for i := range stalled * each {
+		q.Submit(stores[i%stalled], Write, data, int64(i/stalled)*512, uint64(i))
+	}
+	page := randomBytes(4096)
+	for i := range 500 {
+		q.Submit(live, Write, page, int64(i%16)*4096, uint64(100000+i))
+		if err := reapAll(t, q, 1)[uint64(100000+i)]; err != nil {
+			t.Fatal(err)
+		}
+	}
+	q.mu.Lock()
+	if busy := q.running; busy < crowded || busy > crowded+stalled {
+		t.Errorf("%d requests hang, want about %d", busy, crowded)
+	}
+	for s, l := range q.lanes {
+		if s != live && (l.running == 0 || l.running > storeDepth || l.running+l.waiting.length != each) {
+			t.Errorf("%s has %d requests running and %d waiting", s.Path(), l.running, l.waiting.length)
+		}
+	}
+	q.mu.Unlock()
+
+	thaw()
+	results := reapAll(t, q, stalled*each)
+	check(t, results)
+	if len(results) != stalled*each {
+		t.Errorf("%d of %d requests came back", len(results), stalled*each)
+	}
+}
+
+// TestNoAllocations covers a Try that hits, a request that is refused, and the way through Submit, Wait and Reap.
+func TestNoAllocations(t *testing.T) {
+	path, _ := image(t, "", 64<<10)
+	memoryPath, _ := image(t, tmpfsDir(t), 64<<10)
+	q, file, memory := newSync(t), open(t, path, Options{}), open(t, memoryPath, Options{})
+	direct := open(t, loopDevice(t, path), Options{Policy: Direct})
+	readOnlyPath, _ := image(t, "", 8192)
+	readOnly := open(t, readOnlyPath, Options{Access: ReadOnly})
+	data := make([]byte, 16*512)
+	tokens, errs := make([]uint64, 16), make([]error, 16)
+
+	depth16 := func(s *Store, op Op) func() {
+		return func() {
+			for i := range 16 {
+				q.Submit(s, op, data[i*512:][:512], int64(i)*512, uint64(i))
+			}
+			for n := 0; n < 16; {
+				if got := q.Reap(tokens, errs); got > 0 {
+					n += got
+				} else if err := q.Wait(-1, patience); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	try := func(s *Store, op Op, offset int64, want error) func() {
+		return func() {
+			if done, err := q.Try(s, op, data, offset); !done || err != want {
+				t.Fatalf("Try: done %v, %v, want %v", done, err, want)
+			}
+		}
+	}
+	if err := do(t, q, file, Read, data, 0); err != nil { // into the page cache
+		t.Fatal(err)
+	}
+	for name, f := range map[string]func(){
+		"Try read":         try(file, Read, 0, nil),
+		"Try tmpfs read":   try(memory, Read, 0, nil),
+		"Try tmpfs write":  try(memory, Write, 0, nil),
+		"refused range":    try(file, Write, 1<<40, ErrRange),
+		"refused write":    try(readOnly, Write, 0, unix.EROFS),
+		"submitted read":   depth16(file, Read),
+		"submitted write":  depth16(file, Write),
+		"submitted direct": depth16(direct, Read), // unaligned memory at times, so with a copy
+		"submitted flush":  depth16(memory, Flush),
+		"submitted EROFS":  depth16(readOnly, Write),
+	} {
+		for range 50 {
+			f() // until there are as many goroutines and requests as it takes
+		}
+		if n := testing.AllocsPerRun(200, f); n != 0 {
+			t.Errorf("%s allocates %v times", name, n)
+		}
+	}
+}
+
+// TestTryDoesNotWait asks for what is not cached, and for what must reach the device.
+func TestTryDoesNotWait(t *testing.T) {
+	file, _ := image(t, "", 1<<20)
+	q, s := newSync(t), open(t, loopDevice(t, file), Options{})
+	data := make([]byte, 4096)
+	if err := unix.Fadvise(s.fd, 0, 0, unix.FADV_RANDOM); err != nil {
+		t.Fatal(err)
+	}
+	if done, _ := q.Try(s, Read, data, 512<<10); done {
+		t.Error("Try read what was not in memory")
+	}
+	if err := do(t, q, s, Read, data, 512<<10); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := q.Try(s, Read, data, 512<<10); !done || err != nil {
+		t.Errorf("Try of a cached read: done %v, %v", done, err)
+	}
+	for _, op := range []Op{WriteDurable, Flush} {
+		if done, _ := q.Try(s, op, data, 0); done {
+			t.Errorf("Try did op %d", op)
+		}
+	}
+	for _, policy := range []Policy{Direct, Durable} {
+		if err := s.SetPolicy(policy); err != nil {
+			t.Fatal(err)
+		}
+		if done, _ := q.Try(s, Write, data, 0); done {
+			t.Errorf("Try wrote with policy %v", policy)
+		}
+	}
+	if s.SetPolicy(Direct) == nil {
+		if done, _ := q.Try(s, Read, data, 512<<10); done {
+			t.Error("Try read from the page cache with policy direct")
+		}
+	}
+}
+
+// TestLanesOfClosedStores does not keep every store there ever was.
+func TestLanesOfClosedStores(t *testing.T) {
+	path, _ := image(t, "", 512)
+	q := newSync(t)
+	for range 500 {
+		s := open(t, path, Options{})
+		q.Submit(s, Read, make([]byte, 512), 0, 1)
+		check(t, reapAll(t, q, 1))
+		s.Close()
+	}
+	if len(q.lanes) > 100 {
+		t.Errorf("%d lanes are kept for one store", len(q.lanes))
+	}
+}
+
+func TestFifo(t *testing.T) {
+	var f fifo
+	requests := make([]request, 10)
+	for i := range requests {
+		requests[i].token = uint64(i)
+		f.push(&requests[i])
+	}
+	some := f.take(4)
+	if some.length != 4 || f.length != 6 {
+		t.Fatalf("took %d and left %d", some.length, f.length)
+	}
+	rest := f.take(100)
+	if rest.length != 6 || f.length != 0 || f.pop() != nil {
+		t.Fatalf("took %d and left %d", rest.length, f.length)
+	}
+	for i := range requests {
+		from := &some
+		if i >= 4 {
+			from = &rest
+		}
+		if r := from.pop(); r != &requests[i] {
+			t.Fatalf("request %d is out of order", i)
+		}
+	}
+}
