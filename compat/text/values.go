@@ -1,0 +1,99 @@
+package text
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"vbladefs/target"
+	"vbladefs/target/aoe"
+)
+
+// MaxPath is the longest path that Linux takes, PATH_MAX without its NUL.
+const MaxPath = 4095
+
+// maxInterface is the longest interface name, IFNAMSIZ without its NUL.
+const maxInterface = 15
+
+// Number reads word as the number called what, from least to most. Its prefix
+// chooses the base as strtoul(3) does with base 0: 0x hexadecimal, 0 octal,
+// else decimal. Junk, signs and blanks are malformed, other values out of range.
+func Number(what, word string, least, most uint64) (uint64, error) {
+	digits, base := word, 10
+	switch {
+	case strings.HasPrefix(word, "0x"), strings.HasPrefix(word, "0X"):
+		digits, base = word[2:], 16
+	case len(word) > 1 && word[0] == '0':
+		digits, base = word[1:], 8
+	}
+	n, err := strconv.ParseUint(digits, base, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, Malformed("%s %q is no number: want %d to %d in decimal, 0x hexadecimal or 0 octal",
+			what, word, least, most)
+	}
+	if err != nil || n < least || n > most {
+		return 0, fmt.Errorf("%w: %s %q: want %d to %d", target.ErrRange, what, word, least, most)
+	}
+	return n, nil
+}
+
+// Addr reads the shelf and the slot of an address.
+func Addr(shelf, slot string) (aoe.Addr, error) {
+	major, err := Number("shelf", shelf, 0, target.MaxShelf)
+	if err != nil {
+		return aoe.Addr{}, err
+	}
+	minor, err := Number("slot", slot, 0, target.MaxSlot)
+	if err != nil {
+		return aoe.Addr{}, err
+	}
+	return aoe.Addr{Shelf: uint16(major), Slot: uint8(minor)}, nil
+}
+
+// Interface checks that an interface can be called word, by the rules of the
+// kernel's dev_valid_name; target.EveryInterface passes too. An impossible name
+// is an interface that does not exist.
+func Interface(word string) (string, error) {
+	bad := word == "" || len(word) > maxInterface || word == "." || word == ".." ||
+		strings.ContainsAny(word, "/: ") || hasControl(word)
+	if bad {
+		return "", fmt.Errorf("%w: %q: want the name of an Ethernet interface, as ip link shows it",
+			target.ErrNoInterface, word)
+	}
+	return word, nil
+}
+
+// Path makes word the absolute path of a file or device. A relative one starts
+// at cwd, the folder of whoever wrote it; an empty cwd refuses it.
+func Path(word, cwd string) (string, error) {
+	path := word
+	if !strings.HasPrefix(word, "/") {
+		if !strings.HasPrefix(cwd, "/") {
+			return "", Malformed("path %q is not absolute: want one that starts with /", Cut(word, MaxPath))
+		}
+		path = filepath.Join(cwd, word)
+	}
+	if len(path) > MaxPath {
+		return "", fmt.Errorf("%w: a path of %d bytes: want at most %d", target.ErrTooLong, len(path), MaxPath)
+	}
+	if hasControl(path) {
+		return "", Malformed("path %q has a control character in it", path)
+	}
+	return path, nil
+}
+
+// Label reads what was written to a model or serial file: the text before a
+// NUL or one last newline, without padding, cut to most bytes. It must be
+// printable ASCII, as ATA wants of IDENTIFY strings (ACS-3, 3.4.9).
+func Label(what, value string, most int) (string, error) {
+	value, _, _ = strings.Cut(value, "\x00")
+	value = Cut(strings.TrimSuffix(value, "\n"), most)
+	for i := range len(value) {
+		if control(value[i]) || value[i] > '~' {
+			return "", Malformed("%s %q: want printable ASCII on one line", what, value)
+		}
+	}
+	return strings.TrimRight(value, " "), nil
+}
