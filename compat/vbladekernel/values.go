@@ -1,0 +1,64 @@
+package vbladekernel
+
+import (
+	"fmt"
+	"strings"
+
+	"vbladefs/compat/text"
+	"vbladefs/target"
+)
+
+// This file is the one-value files of a drive's folder. They are this project's
+// own; each gives its value and a newline.
+
+// Path is the text of path.
+func Path(d target.DriveInfo) string { return text.Printable(d.Path) + "\n" }
+
+// Size is the text of size: sectors of 512 bytes, as in /sys/block/*/size.
+func Size(d target.DriveInfo) string { return fmt.Sprintf("%d\n", d.Sectors) }
+
+// ReadOnly is the text of readonly: 1 or 0.
+func ReadOnly(d target.DriveInfo) string {
+	if d.ReadOnly {
+		return "1\n"
+	}
+	return "0\n"
+}
+
+// Cache is the text of cache: the drive's write policy.
+func Cache(d target.DriveInfo) string { return string(d.Cache) + "\n" }
+
+// ModelText is the text of model, without padding.
+func ModelText(d target.DriveInfo) string { return text.Printable(d.Model) + "\n" }
+
+// SerialText is the text of serial, without padding.
+func SerialText(d target.DriveInfo) string { return text.Printable(d.Serial) + "\n" }
+
+// ParseCache reads what is written to a drive's cache.
+func ParseCache(drive, value string) (target.Operation, error) {
+	switch cache := target.Cache(strings.TrimSpace(value)); cache {
+	case target.CacheWriteback, target.CacheDirect, target.CacheDurable:
+		return target.SetCache{Drive: drive, Cache: cache}, nil
+	default:
+		return nil, text.Malformed("write policy %q: want %s, %s or %s",
+			cache, target.CacheWriteback, target.CacheDirect, target.CacheDurable)
+	}
+}
+
+// ParseModel reads what is written to a drive's model.
+func ParseModel(drive, value string) (target.Operation, error) {
+	model, err := text.Label("model", value, target.MaxModel)
+	if err != nil {
+		return nil, err
+	}
+	return target.SetModel{Drive: drive, Model: model}, nil
+}
+
+// ParseSerial reads what is written to a drive's serial.
+func ParseSerial(drive, value string) (target.Operation, error) {
+	serial, err := text.Label("serial number", value, target.MaxSerial)
+	if err != nil {
+		return nil, err
+	}
+	return target.SetSerial{Drive: drive, Serial: serial}, nil
+}

@@ -1,0 +1,214 @@
+package vbladekernel
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"vbladefs/target"
+	"vbladefs/target/aoe"
+)
+
+func TestParseDrives(t *testing.T) {
+	add := func(name string, access target.Access, force bool) target.AddDrive {
+		return target.AddDrive{Name: name, Path: "/dev/loop2", Access: access, Force: force,
+			Identity: target.Identity{Model: "EtherDrive(R) vblade-kernel", Serial: name[:min(20, len(name))], Firmware: 3}}
+	}
+	long := strings.Repeat("n", 31)
+	tests := []struct {
+		name, line string
+		want       target.Operation
+		err        error
+	}{
+		{"the article's line", "add do /dev/loop2", add("do", target.AccessReadWrite, false), nil},
+		{"read-only", "add do /dev/loop2 ro", add("do", target.AccessReadOnly, false), nil},
+		{"force", "add do /dev/loop2 force", add("do", target.AccessReadWrite, true), nil},
+		{"both", "\tadd  do /dev/loop2 ro force # mine", add("do", target.AccessReadOnly, true), nil},
+		{"longest name", "add " + long + " /dev/loop2", add(long, target.AccessReadWrite, false), nil},
+		{"del", "del do", target.RemoveDrive{Name: "do"}, nil},
+		{"blank", " \t", nil, nil},
+		{"comment", " # add do /dev/loop2", nil, nil},
+		{"ro twice", "add do /dev/loop2 ro ro", nil, target.ErrMalformed},
+		{"unknown flag", "add do /dev/loop2 rw", nil, target.ErrMalformed},
+		{"relative path", "add do loop2", nil, target.ErrMalformed},
+		{"no path", "add do", nil, target.ErrMalformed},
+		{"name too long", "add n" + long + " /dev/loop2", nil, target.ErrMalformed},
+		{"name of a file", "add drives /dev/loop2", nil, target.ErrMalformed},
+		{"name of a file", "add stats /dev/loop2", nil, target.ErrMalformed},
+		{"dots", "add .. /dev/loop2", nil, target.ErrMalformed},
+		{"slash", "add a/b /dev/loop2", nil, target.ErrMalformed},
+		{"del of two", "del a b", nil, target.ErrMalformed},
+		{"del of no name", "del a/b", nil, target.ErrMalformed},
+		{"prefix of a verb", "address do /dev/loop2", nil, target.ErrMalformed},
+		{"upper case", "ADD do /dev/loop2", nil, target.ErrMalformed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := ParseDrives(tt.line)
+			if !reflect.DeepEqual(got, tt.want) || !errors.Is(err, tt.err) {
+				t.Errorf("got %+v, %v; want %+v, %v", got, err, tt.want, tt.err)
+			}
+		})
+	}
+}
+
+func TestParsePorts(t *testing.T) {
+	port := func(buffers uint16, sectors uint8) target.AddPort {
+		return target.AddPort{Drive: "do", Addr: aoe.Addr{Slot: 2}, Interface: "eth0", Buffers: buffers, Sectors: sectors}
+	}
+	tests := []struct {
+		name, line string
+		want       target.Operation
+		err        error
+	}{
+		{"the article's line", "add eth0 0 2 32 8", port(32, 8), nil},
+		{"defaults", "add eth0 0 2", port(64, 0), nil},
+		{"buffers alone", "add eth0 0x0 02 0x20", port(32, 0), nil},
+		{"most", "add eth0 0 2 65535 255", port(65535, 255), nil},
+		{"del", "del eth0 0 2", target.RemovePort{Drive: "do", Addr: aoe.Addr{Slot: 2}, Interface: "eth0"}, nil},
+		{"blank", "", nil, nil},
+		{"no buffers", "add eth0 0 2 0", nil, target.ErrRange},
+		{"too many buffers", "add eth0 0 2 65536", nil, target.ErrRange},
+		{"too many sectors", "add eth0 0 2 32 256", nil, target.ErrRange},
+		{"shelf", "add eth0 65535 2", nil, target.ErrRange},
+		{"slot", "del eth0 0 255", nil, target.ErrRange},
+		{"junk", "add eth0 0 2 32k", nil, target.ErrMalformed},
+		{"kvblade's order", "add 0 2 eth0", nil, target.ErrMalformed},
+		{"too many words", "add eth0 0 2 32 8 9", nil, target.ErrMalformed},
+		{"too few words", "del eth0 0", nil, target.ErrMalformed},
+		{"unknown", "move eth0 0 2", nil, target.ErrMalformed},
+		{"impossible interface", "add a/b 0 2", nil, target.ErrNoInterface},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := ParsePorts("do", tt.line)
+			if !reflect.DeepEqual(got, tt.want) || !errors.Is(err, tt.err) {
+				t.Errorf("got %+v, %v; want %+v, %v", got, err, tt.want, tt.err)
+			}
+		})
+	}
+}
+
+func TestLists(t *testing.T) {
+	drives := []target.DriveInfo{
+		{Name: "do", Path: "/dev/loop2", Sectors: 2048, Ports: 1},
+		{Name: "cd", Path: "/srv/a\nb", Sectors: 1, ReadOnly: true},
+	}
+	if got, want := string(ListDrives(drives)), "do /dev/loop2 2048 rw 1\ncd /srv/a?b 1 ro 0\n"; got != want {
+		t.Errorf("drives: got %q, want %q", got, want)
+	}
+	ports := []target.PortInfo{
+		{Addr: aoe.Addr{Slot: 2}, Interface: "eth0", Buffers: 32, Sectors: 8, EffectiveSectors: 2, Stats: target.Stats{Reads: 1}},
+		{Addr: aoe.Addr{Slot: 2}, Interface: "*", Buffers: 64, EffectiveSectors: 16, Stats: target.Stats{Reads: 2, InFlight: 3}},
+	}
+	if got, want := string(ListPorts(ports)), "eth0 0 2 32 8 2\n* 0 2 64 0 16\n"; got != want {
+		t.Errorf("ports: got %q, want %q", got, want)
+	}
+	want := "reads 3\nread_sectors 0\nwrites 0\nwrite_sectors 0\nothers 0\nerrors 0\ndropped 0\nin_flight 3\nannounces 0\n"
+	if got := string(ListStats(Total(ports))); got != want {
+		t.Errorf("stats: got %q, want %q", got, want)
+	}
+	if got := string(ListDrives(nil)) + string(ListPorts(nil)); got != "" {
+		t.Errorf("nothing: got %q", got)
+	}
+}
+
+// TestTotal sets every counter, so that a new one cannot be forgotten.
+func TestTotal(t *testing.T) {
+	var s target.Stats
+	v := reflect.ValueOf(&s).Elem()
+	for i := range v.NumField() {
+		v.Field(i).SetUint(uint64(i + 1))
+	}
+	got := reflect.ValueOf(Total([]target.PortInfo{{Stats: s}, {Stats: s}}))
+	for i := range got.NumField() {
+		if got.Field(i).Uint() != 2*uint64(i+1) {
+			t.Errorf("%s is not summed", got.Type().Field(i).Name)
+		}
+	}
+	if lines := strings.Count(string(ListStats(s)), "\n"); lines != v.NumField() {
+		t.Errorf("%d counters listed, want %d", lines, v.NumField())
+	}
+}
+
+func TestValues(t *testing.T) {
+	d := target.DriveInfo{Path: "/dev/loop2", Sectors: 8, ReadOnly: true, Cache: target.CacheDirect, Model: "m", Serial: "s"}
+	got := Path(d) + Size(d) + ReadOnly(d) + Cache(d) + ModelText(d) + SerialText(d) + ReadOnly(target.DriveInfo{})
+	if want := "/dev/loop2\n8\n1\ndirect\nm\ns\n0\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, cache := range []target.Cache{"writeback", "direct", "durable"} {
+		if op, err := ParseCache("d", string(cache)+"\n"); op != (target.SetCache{Drive: "d", Cache: cache}) || err != nil {
+			t.Errorf("%s: got %+v, %v", cache, op, err)
+		}
+	}
+	if op, err := ParseCache("d", "fast"); op != nil || !errors.Is(err, target.ErrMalformed) {
+		t.Errorf("fast: got %+v, %v", op, err)
+	}
+	if op, err := ParseSerial("d", "s1\n"); op != (target.SetSerial{Drive: "d", Serial: "s1"}) || err != nil {
+		t.Errorf("serial: got %+v, %v", op, err)
+	}
+	if op, err := ParseModel("d", "\x01"); op != nil || !errors.Is(err, target.ErrMalformed) {
+		t.Errorf("model: got %+v, %v", op, err)
+	}
+}
+
+func FuzzParseDrives(f *testing.F) {
+	for _, line := range []string{"add do /dev/loop2", "add d /x ro force #c", "del do", "#", "", "add .. /", "add d /\xff"} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		op, err := ParseDrives(line)
+		check(t, line, op, err, len(fields(line)) == 0)
+		add, ok := op.(target.AddDrive)
+		if !ok {
+			return
+		}
+		// The first two words of a listing, fed back, make the same drive.
+		listed := string(ListDrives([]target.DriveInfo{{Name: add.Name, Path: add.Path}}))
+		words := strings.Split(strings.TrimSuffix(listed, "\n"), " ")
+		again, err := ParseDrives("add " + words[0] + " " + words[1])
+		add.Access, add.Force = target.AccessReadWrite, false
+		if err != nil || !reflect.DeepEqual(again, target.Operation(add)) {
+			t.Errorf("%q: listed as %q, which gives %+v, %v", line, listed, again, err)
+		}
+	})
+}
+
+func FuzzParsePorts(f *testing.F) {
+	for _, line := range []string{"add eth0 0 2 32 8", "add * 0x10 010", "del eth0 0 2", "add eth0 0 2 0", " # x"} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		op, err := ParsePorts("do", line)
+		check(t, line, op, err, len(fields(line)) == 0)
+		p, ok := op.(target.AddPort)
+		if !ok {
+			return
+		}
+		// The first five words of a listing, fed back, make the same port.
+		listed := string(ListPorts([]target.PortInfo{
+			{Addr: p.Addr, Interface: p.Interface, Buffers: p.Buffers, Sectors: p.Sectors, EffectiveSectors: 2}}))
+		words := strings.Split(strings.TrimSuffix(listed, "\n"), " ")
+		again, err := ParsePorts("do", fmt.Sprint("add ", strings.Join(words[:5], " ")))
+		if err != nil || again != op {
+			t.Errorf("%q: listed as %q, which gives %+v, %v", line, listed, again, err)
+		}
+	})
+}
+
+// check demands an operation or an error of a known kind, never both, and
+// neither for a blank line.
+func check(t *testing.T, line string, op target.Operation, err error, blank bool) {
+	t.Helper()
+	if blank && (op != nil || err != nil) || !blank && (op == nil) == (err == nil) {
+		t.Errorf("%q: operation %+v and error %v", line, op, err)
+	}
+	known := errors.Is(err, target.ErrMalformed) || errors.Is(err, target.ErrRange) ||
+		errors.Is(err, target.ErrTooLong) || errors.Is(err, target.ErrNoInterface)
+	if err != nil && !known {
+		t.Errorf("%q: an error of no known kind: %v", line, err)
+	}
+}
