@@ -14,7 +14,10 @@ import (
 func FuzzReply(f *testing.F) {
 	s := newStub(64)
 	var replies [][]byte
-	s.answer = func(_ int, r []byte) [][]byte { replies = append(replies, append([]byte(nil), r...)); return [][]byte{r} }
+	s.answer = func(_ int, r []byte) [][]byte {
+		replies = append(replies, append([]byte(nil), r...))
+		return [][]byte{r}
+	}
 	i, _ := New(s, Local{MAC: ourMAC, MTU: 9000})
 	x, err := i.Open(target, Options{})
 	if err != nil {
