@@ -1,0 +1,54 @@
+# make demo   see the main job done, end to end
+# make test   everything that must hold; installs the Debian packages it needs
+# The rest: build, lint, interop, bench, install, clean.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unreleased)
+
+GO          = go
+STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# What boots a virtual machine runs once, without the race detector.
+RACE_PKGS   = $(shell $(GO) list ./... | grep -v -e /scripts/)
+
+.PHONY: build test check race interop lint demo bench install clean setup
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/vbladefs ./cmd/aoebench
+
+setup:
+	@scripts/setup.sh all race
+
+test: setup build lint check race
+
+check:
+	$(GO) test -count=1 -timeout 20m ./...
+
+race:
+	$(GO) test -race -count=1 -timeout 20m $(RACE_PKGS)
+
+interop: setup
+	$(GO) test -count=1 -v -timeout 20m ./scripts/interop/
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+demo: build
+	@scripts/setup.sh net fs vm
+	@scripts/demo.sh
+
+bench: build
+	@scripts/setup.sh net client
+	$(GO) test -run '^$$' -bench . -benchmem ./target/... ./netio/... ./disk/...
+	@scripts/bench.sh
+
+install: build
+	install -D -m 755 bin/vbladefs $(DESTDIR)$(PREFIX)/sbin/vbladefs
+	install -D -m 755 bin/aoebench $(DESTDIR)$(PREFIX)/bin/aoebench
+	install -D -m 644 docs/vbladefs.8 $(DESTDIR)$(PREFIX)/share/man/man8/vbladefs.8
+	install -D -m 644 docs/aoebench.1 $(DESTDIR)$(PREFIX)/share/man/man1/aoebench.1
+
+clean:
+	rm -rf bin

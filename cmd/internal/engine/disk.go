@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"vbladefs/disk"
+	"vbladefs/target"
+)
+
+// store is a disk.Store as a target.Store.
+type store struct{ *disk.Store }
+
+// SetCache sets the store's write policy.
+func (s *store) SetCache(c target.Cache) error {
+	policy, err := disk.ParsePolicy(string(c))
+	if err != nil {
+		return err
+	}
+	return s.SetPolicy(policy)
+}
+
+var accesses = map[target.Access]disk.Access{
+	target.AccessAuto:      disk.Auto,
+	target.AccessReadWrite: disk.ReadWrite,
+	target.AccessReadOnly:  disk.ReadOnly,
+}
+
+func openStore(path string, o target.StoreOptions) (target.Store, error) {
+	policy, err := disk.ParsePolicy(string(o.Cache))
+	if err != nil {
+		return nil, err
+	}
+	s, err := disk.Open(path, disk.Options{Access: accesses[o.Access], Policy: policy, Force: o.Force})
+	if err != nil {
+		return nil, err
+	}
+	return &store{s}, nil
+}
+
+// queue is a disk.Queue as a target.Queue. The two number the operations
+// alike, which a test holds them to.
+type queue struct{ disk.Queue }
+
+func (q queue) Try(s target.Store, op target.Op, data []byte, offset int64) (bool, error) {
+	return q.Queue.Try(s.(*store).Store, disk.Op(op), data, offset)
+}
+
+func (q queue) Submit(s target.Store, op target.Op, data []byte, offset int64, token uint64) {
+	q.Queue.Submit(s.(*store).Store, disk.Op(op), data, offset, token)
+}

@@ -1,0 +1,64 @@
+// Package engine joins the rooms: a target whose links come from netio and
+// whose stores and queues come from disk, and which follows the interfaces of
+// this network namespace.
+//
+// target states what it needs (target.Parts) and imports neither room; netio
+// and disk import nothing of ours; the few adapters here are all that knows
+// both sides.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"vbladefs/disk"
+	"vbladefs/netio"
+	"vbladefs/target"
+)
+
+// Options say how the engine works. The zero value, with a Log, is right.
+type Options struct {
+	Link  string        // "auto" (also empty), "ring" or "raw"
+	Cache target.Cache  // write policy of drives that name none
+	Spin  time.Duration // how long a worker looks for work before it sleeps
+	Log   *logrus.Logger
+}
+
+// New returns a target on this machine's interfaces and disks.
+func New(o Options) *target.Target {
+	return target.New(target.Config{Log: o.Log, Cache: o.Cache, Spin: o.Spin, Parts: target.Parts{
+		OpenLink: func(netif string) (target.Link, error) {
+			return netio.Open(netif, netio.Options{Kind: o.Link, Log: func(m string) { o.Log.Warn(m) }})
+		},
+		OpenQueue: func() (target.Queue, error) {
+			q, err := disk.NewSync()
+			return queue{q}, err
+		},
+		Identify:        disk.Identify,
+		OpenStore:       openStore,
+		LookupInterface: lookupInterface,
+		AllocBuffers:    disk.AllocBuffers,
+		FreeBuffers:     disk.FreeBuffers,
+	}})
+}
+
+// Follow tells t of every interface and its changes until ctx ends.
+func Follow(ctx context.Context, t *target.Target) error {
+	err := netio.Watch(ctx, func(i netio.Interface) { t.InterfaceChanged(target.Interface(i)) }, t.InterfaceVanished)
+	if errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}
+
+func lookupInterface(name string) (target.Interface, error) {
+	i, err := netio.Lookup(name)
+	if errors.Is(err, netio.ErrNoInterface) {
+		return target.Interface{}, fmt.Errorf("%w: %q; `ip link` lists those there are", target.ErrNoInterface, name)
+	}
+	return target.Interface(i), err
+}
