@@ -102,25 +102,29 @@ func openKind(ifi Interface, o Options) (Link, error) {
 	case "raw":
 		return openRaw(ifi, o)
 	case "", "auto":
-		return openAuto(ifi, o)
+		return openAuto(ifi, o, openRing, openRaw)
 	}
 	return nil, fmt.Errorf("link kind %q for interface %s: want auto, ring or raw", o.Kind, ifi.Name)
 }
 
-func openAuto(ifi Interface, o Options) (Link, error) {
-	ring, ringErr := openRing(ifi, o)
-	if ringErr == nil {
-		return ring, nil
+// opener opens a link of one kind.
+type opener func(Interface, Options) (Link, error)
+
+func openAuto(ifi Interface, o Options, first, second opener) (Link, error) {
+	link, firstErr := first(ifi, o)
+	if firstErr == nil {
+		return link, nil
 	}
-	if errors.Is(ringErr, ErrNoInterface) {
-		return nil, ringErr
+	if errors.Is(firstErr, ErrNoInterface) {
+		return nil, firstErr
 	}
-	raw, rawErr := openRaw(ifi, o)
-	if rawErr != nil {
-		return nil, errors.Join(ringErr, rawErr)
+	link, secondErr := second(ifi, o)
+	if secondErr != nil {
+		return nil, errors.Join(firstErr, secondErr)
 	}
 	if o.Log != nil {
-		o.Log(fmt.Sprintf("interface %s: using a raw socket, slower, because no packet ring could be had: %v", ifi.Name, ringErr))
+		o.Log(fmt.Sprintf("interface %s: using a %s link, slower, because the faster kind cannot be had: %v",
+			ifi.Name, link.Kind(), firstErr))
 	}
-	return raw, nil
+	return link, nil
 }

@@ -33,7 +33,7 @@ type rawLink struct {
 	kernelDrops uint64 // the library accumulates; this is its last sum
 }
 
-func openRaw(ifi Interface, o Options) (*rawLink, error) {
+func openRaw(ifi Interface, o Options) (Link, error) {
 	filter, err := filterProgram(ifi.Index, o.Replies)
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ type ringLink struct {
 	kernelDrops uint64 // guarded by statsMu; PACKET_STATISTICS starts from zero at each read
 }
 
-func openRing(ifi Interface, o Options) (*ringLink, error) {
+func openRing(ifi Interface, o Options) (Link, error) {
 	filter, err := filterProgram(ifi.Index, o.Replies)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,11 @@ func (l *ringLink) setUp(ifi Interface, ringBytes int) error {
 // requestRing asks for a ring with set, in smaller blocks when the kernel has no large ones.
 func requestRing(mtu, ringBytes int, set func(*unix.TpacketReq) error) (unix.TpacketReq, error) {
 	var err error
-	for blockBytes := maxBlockBytes; blockBytes >= minBlockBytes; blockBytes /= 2 {
+	blockBytes := maxBlockBytes
+	for blockBytes > max(ringBytes, minBlockBytes) {
+		blockBytes /= 2
+	}
+	for ; blockBytes >= minBlockBytes; blockBytes /= 2 {
 		request := ringGeometry(mtu, ringBytes, blockBytes)
 		if err = set(&request); err == nil {
 			return request, nil
