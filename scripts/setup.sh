@@ -1,0 +1,85 @@
+#!/bin/sh
+# setup.sh: install the Debian packages that the tests and the demo need and that this machine lacks.
+#
+#   scripts/setup.sh GROUP|PACKAGE...
+#
+# A word that is no group is taken for a package name. Says what it installs and why; says nothing when all is there.
+# The kernel of the interoperability machine is not in any group: it is fetched and unpacked, never installed.
+set -eu
+
+GROUPS_USAGE='groups:
+  net     iproute2 util-linux            network namespaces, loop devices
+  fs      e2fsprogs                      mkfs.ext4 and e2fsck, here and in the guest
+  client  aoetools vblade                the field'"'"'s own tools, to check ours against
+  vm      qemu-system-x86 busybox-static xz-utils
+                                         the machine that runs the Linux AoE client
+  race    gcc libc6-dev                  go test -race
+  all     net, fs, client and vm'
+
+die() { echo "setup.sh: $*" >&2; exit 1; }
+
+packages_of() {
+    case $1 in
+    net) echo iproute2 util-linux ;;
+    fs) echo e2fsprogs ;;
+    client) echo aoetools vblade ;;
+    vm) echo qemu-system-x86 busybox-static xz-utils ;;
+    race) echo gcc libc6-dev ;;
+    all) for g in net fs client vm; do packages_of $g; done ;;
+    *) echo "$1" ;;
+    esac
+}
+
+why() {
+    case $1 in
+    iproute2) echo 'ip: network namespaces, bridges, veth pairs' ;;
+    util-linux) echo 'losetup, nsenter, mount' ;;
+    e2fsprogs) echo 'mkfs.ext4, e2fsck' ;;
+    aoetools) echo 'aoeping, aoe-discover, aoe-stat: AoE client tools' ;;
+    vblade) echo 'another AoE target, the yardstick of the test rig' ;;
+    qemu-system-x86) echo 'runs the Linux AoE client in a virtual machine' ;;
+    busybox-static) echo 'the user space of that virtual machine' ;;
+    gcc | libc6-dev) echo 'C compiler: the race detector is linked with it' ;;
+    xz-utils) echo 'unpacks its kernel' ;;
+    *) echo 'asked for' ;;
+    esac
+}
+
+installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+[ $# -gt 0 ] || die "name at least one group or package
+$GROUPS_USAGE"
+
+missing=
+for word; do
+    case $word in
+    -h | --help) echo "usage: scripts/setup.sh GROUP|PACKAGE..."; echo "$GROUPS_USAGE"; exit 0 ;;
+    -*) die "unknown option $word; see scripts/setup.sh --help" ;;
+    esac
+    command -v dpkg-query >/dev/null || die "this is no Debian system (no dpkg): install the equivalent of: $(echo $(for w; do packages_of "$w"; done))"
+    for package in $(packages_of "$word"); do
+        case " $missing " in *" $package "*) continue ;; esac
+        installed "$package" || missing="$missing $package"
+    done
+done
+[ -n "$missing" ] || exit 0
+
+echo "setup.sh: missing Debian packages:"
+for package in $missing; do
+    printf '  %-16s %s\n' "$package" "$(why "$package")"
+done
+[ "$(id -u)" = 0 ] || die "must be root to install them; run as root: apt-get install --no-install-recommends$missing"
+command -v apt-get >/dev/null || die "no apt-get here to install them with; install them by hand"
+
+export DEBIAN_FRONTEND=noninteractive
+echo "setup.sh: apt-get update"
+apt-get update -qq || die "apt-get update failed; check the network and /etc/apt/sources.list"
+echo "setup.sh: apt-get install$missing"
+# shellcheck disable=SC2086 # a list of words
+apt-get install -qq -y --no-install-recommends $missing >/dev/null </dev/null ||
+    die "apt-get could not install:$missing"
+for package in $missing; do
+    installed "$package" || die "$package is still missing after its installation"
+done
