@@ -1,0 +1,99 @@
+// Command vbladefs exports disks over ATA over Ethernet, driven by echo and
+// cat through a filesystem that it mounts.
+//
+// This file finds the sub-command; serve.go is the daemon.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Exit codes, which scripts may rely on.
+const (
+	exitOK      = 0
+	exitFailure = 1 // it was tried and did not work
+	exitUsage   = 2 // the command line is wrong; nothing was tried
+)
+
+// version is set by the Makefile.
+var version = "unreleased"
+
+// errUsage marks errors of the command line.
+var errUsage = errors.New("usage")
+
+// command is one sub-command of vbladefs.
+type command struct {
+	name    string
+	args    string
+	summary string
+	run     func(args []string, stdout io.Writer) error
+}
+
+var commands []command
+
+func init() { // a variable that refers to itself through help
+	commands = []command{
+		{"serve", "[options] DIRECTORY", "mount the control tree on DIRECTORY and serve until SIGTERM or SIGINT", serve},
+		{"help", "", "show this", func(_ []string, w io.Writer) error { help(w); return nil }},
+		{"version", "", "show the version", func(_ []string, w io.Writer) error {
+			_, err := fmt.Fprintln(w, "vbladefs", version)
+			return err
+		}},
+	}
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run carries out one command line and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		help(stderr)
+		return exitUsage
+	}
+	name := args[0]
+	switch name {
+	case "-h", "-help", "--help":
+		name = "help"
+	case "-V", "-version", "--version":
+		name = "version"
+	}
+	for _, c := range commands {
+		if c.name == name {
+			return report(c, c.run(args[1:], stdout), stderr)
+		}
+	}
+	_, _ = fmt.Fprintf(stderr, "vbladefs: unknown command %q; `vbladefs help` lists those there are\n", name)
+	return exitUsage
+}
+
+// report tells of a command's error and returns the exit code.
+func report(c command, err error, stderr io.Writer) int {
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case errors.Is(err, errUsage):
+		_, _ = fmt.Fprintf(stderr, "vbladefs %s: %v\nusage: vbladefs %s %s; `vbladefs %s -h` explains the options\n",
+			c.name, err, c.name, c.args, c.name)
+		return exitUsage
+	}
+	_, _ = fmt.Fprintf(stderr, "vbladefs %s: %v\n", c.name, err)
+	return exitFailure
+}
+
+func help(w io.Writer) {
+	_, _ = fmt.Fprint(w, `vbladefs exports disks over ATA over Ethernet, driven by echo and cat.
+
+  vbladefs serve /run/vbladefs
+  echo add /dev/loop1 0 1 eth0 > /run/vbladefs/aoeserver
+  cat /run/vbladefs/README
+
+commands:
+`)
+	for _, c := range commands {
+		_, _ = fmt.Fprintf(w, "  %-30s %s\n", c.name+" "+c.args, c.summary)
+	}
+}

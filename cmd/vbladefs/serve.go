@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/syslog"
+	"os"
+	"os/signal"
+	"os/user"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	logrussyslog "github.com/sirupsen/logrus/hooks/syslog"
+
+	"vbladefs/cmd/internal/engine"
+	"vbladefs/fusectl"
+	"vbladefs/target"
+)
+
+// closeGrace is how long a stopping daemon waits for requests that a drive
+// has not finished.
+const closeGrace = 10 * time.Second
+
+// serveOptions is the command line of serve.
+type serveOptions struct {
+	dir      string
+	link     string
+	cache    string
+	group    string
+	busyPoll time.Duration
+}
+
+func parseServe(args []string, w io.Writer) (serveOptions, error) {
+	var o serveOptions
+	f := flag.NewFlagSet("vbladefs serve", flag.ContinueOnError)
+	f.SetOutput(w)
+	f.StringVar(&o.link, "link", "auto", "how frames are received: ring, raw, or auto, which takes ring where it can")
+	f.StringVar(&o.cache, "cache", string(target.CacheDirect), "write policy of new drives: writeback, direct or durable")
+	f.StringVar(&o.group, "group", "", "group that may write to the control tree, besides root")
+	f.DurationVar(&o.busyPoll, "busy-poll", target.DefaultSpin, "how long to look for frames before sleeping; 0 to sleep at once")
+	f.Usage = func() {
+		_, _ = fmt.Fprint(w, "usage: vbladefs serve [options] DIRECTORY\n\nMounts the control tree on DIRECTORY and serves until SIGTERM or SIGINT.\n\n")
+		f.PrintDefaults()
+	}
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return o, err
+	} else if err != nil {
+		return o, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	switch {
+	case f.NArg() != 1:
+		return o, fmt.Errorf("%w: %d arguments, want one: the directory to mount on", errUsage, f.NArg())
+	case o.link != "auto" && o.link != "ring" && o.link != "raw":
+		return o, fmt.Errorf("%w: -link %q: want auto, ring or raw", errUsage, o.link)
+	case o.cache != string(target.CacheWriteback) && o.cache != string(target.CacheDirect) && o.cache != string(target.CacheDurable):
+		return o, fmt.Errorf("%w: -cache %q: want writeback, direct or durable", errUsage, o.cache)
+	case o.busyPoll < 0 || o.busyPoll > time.Second:
+		return o, fmt.Errorf("%w: -busy-poll %s: want 0 to 1s", errUsage, o.busyPoll)
+	}
+	o.dir = f.Arg(0)
+	return o, nil
+}
+
+// serve is the daemon.
+func serve(args []string, stdout io.Writer) error {
+	o, err := parseServe(args, stdout)
+	if err != nil {
+		return err
+	}
+	gid, err := lookupGroup(o.group)
+	if err != nil {
+		return err
+	}
+	events := fusectl.NewEvents()
+	log := newLogger()
+	log.AddHook(events)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+
+	t := engine.New(engine.Options{Link: o.link, Cache: target.Cache(o.cache), Spin: o.busyPoll, Log: log})
+	followed := make(chan error, 1)
+	go func() { followed <- engine.Follow(ctx, t) }()
+	tree, err := fusectl.Mount(o.dir, t, fusectl.Options{Logger: log, Events: events, Group: gid})
+	if err != nil {
+		return err
+	}
+	log.Infof("control tree on %s; `cat %s/README` says how to use it", o.dir, o.dir)
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+	case err = <-followed:
+		err = fmt.Errorf("cannot follow the network interfaces: %w", err)
+	}
+	closing, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	return errors.Join(err, tree.Unmount(), t.Close(closing))
+}
+
+// lookupGroup returns the number of a group given by name or number; 0 for
+// none, since root may write anyway.
+func lookupGroup(name string) (uint32, error) {
+	if name == "" {
+		return 0, nil
+	}
+	gid, err := strconv.ParseUint(name, 10, 32)
+	if err == nil {
+		return uint32(gid), nil
+	}
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, fmt.Errorf("%w: -group %q: %w", errUsage, name, err)
+	}
+	gid, err = strconv.ParseUint(g.Gid, 10, 32)
+	return uint32(gid), err
+}
+
+// newLogger logs to stderr and, where there is one, to syslog.
+func newLogger() *logrus.Logger {
+	log := logrus.New()
+	log.SetOutput(os.Stderr)
+	log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true})
+	hook, err := logrussyslog.NewSyslogHook("", "", syslog.LOG_INFO|syslog.LOG_DAEMON, "vbladefs")
+	if err != nil {
+		log.Infof("not logging to syslog: %v", err)
+		return log
+	}
+	log.AddHook(hook)
+	return log
+}
