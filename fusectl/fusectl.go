@@ -1,0 +1,62 @@
+// Package fusectl is the control tree: a FUSE filesystem in which the files of
+// kvblade, aoeserver and vblade-kernel drive the engine.
+//
+//	write ─writer─▶ line ─compat dialect─▶ operation ─Engine.Do─▶ engine
+//	                 errno ◀─errno.go─ error ◀──┘
+//	read  ◀─handle── text ◀─compat dialect─ snapshot ◀─ engine
+//
+// table.go says which files there are, who may write them, what they take and
+// give and which dialect's errno they answer with; the tree's README and Help
+// are made from that table. The node types (node_dir.go, node_file.go) know
+// FUSE and nothing of disks; folders and files hold no state of their own and
+// ask the engine each time, so that nothing stale is ever seen.
+//
+// Files behave as in procfs and sysfs. Reading gives a snapshot taken when the
+// file was opened, and a new one whenever it is read from offset 0. A write is
+// one command a line (writer.go). Every file is open with direct I/O: the kernel
+// caches nothing, and short counts and errno reach whoever writes. The kernel
+// itself checks permissions (default_permissions).
+//
+// A slow operation holds up its writer, and writers of the same file, only: no
+// lock is held across Engine.Do but that of the open file.
+//
+// This package parses nothing (compat does), decides nothing about exports
+// (target does) and never logs to a place of its own: events go to the logger
+// that it is given.
+package fusectl
+
+import (
+	"github.com/sirupsen/logrus"
+
+	"vbladefs/target"
+	"vbladefs/target/aoe"
+)
+
+// Engine is what the tree needs of target.Target. All methods may be called
+// concurrently, and readers may not wait for a Do that takes its time.
+type Engine interface {
+	// Do carries an operation out as a whole or not at all.
+	Do(target.Operation) error
+	// Drives and Ports are in the order of creation.
+	Drives() []target.DriveInfo
+	Ports() []target.PortInfo
+	Drive(name string) (target.DriveInfo, bool)
+	// DrivePorts are the ports of a drive, in the order of creation.
+	DrivePorts(name string) []target.PortInfo
+	Port(addr aoe.Addr, netif string) (target.PortInfo, bool)
+	Blades() []target.BladeInfo
+	// Served reports whether anything was ever exported.
+	Served() bool
+}
+
+// Options are the choices of whoever mounts the tree.
+type Options struct {
+	// Logger gets every command: refused ones at warn level with the reason,
+	// others at info level. Nil: they go to the file log alone.
+	Logger *logrus.Logger
+	// Events feeds the file log. To show the daemon's own events there too,
+	// add it as a hook to Logger; nil: Mount makes one and adds it.
+	Events *Events
+	// Group is the group that may write beside root; 0: root alone.
+	Group uint32
+}

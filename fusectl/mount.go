@@ -1,0 +1,121 @@
+package fusectl
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
+)
+
+// fsName is what mount(8) and df(1) show; fsType is how a mount of ours is
+// recognised.
+const (
+	fsName = "vbladefs"
+	fsType = "fuse." + fsName
+)
+
+// Server is a mounted tree. Its methods may be called concurrently.
+type Server struct {
+	fuse    *fuse.Server
+	point   mountPoint
+	once    sync.Once
+	err     error
+	removed chan struct{} // closed when the mount point is free
+}
+
+// Mount mounts the control tree of e at dir and serves it until Unmount, or
+// until someone else unmounts it. It creates dir if it is missing, takes the
+// place of a mount that a killed daemon left behind, and refuses dir if a
+// living one is there. It needs root.
+func Mount(dir string, e Engine, o Options) (*Server, error) {
+	point, err := prepare(dir)
+	if err != nil {
+		return nil, err
+	}
+	server, err := serve(point.dir, newTree(e, o))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("mount the control tree at %s: %w", dir, err), point.discard())
+	}
+	s := &Server{fuse: server, point: point, removed: make(chan struct{})}
+	go s.await()
+	return s, nil
+}
+
+// serve mounts t at dir and starts answering.
+func serve(dir string, t *tree) (*fuse.Server, error) {
+	zero := time.Duration(0)
+	options := fs.Options{
+		EntryTimeout: &zero, AttrTimeout: &zero, NegativeTimeout: &zero,
+		MountOptions: fuse.MountOptions{
+			FsName: fsName, Name: fsName, MaxWrite: maxFUSEWrite,
+			AllowOther: true, Options: []string{"default_permissions"},
+			DirectMountStrict: true, DisableXAttrs: true, DisableReadDirPlus: true,
+			DirectMountFlags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC,
+		},
+	}
+	nodes := fs.NewNodeFS(&dirNode{tree: t, dir: root()}, &options)
+	server, err := fuse.NewServer(nodes, dir, &options.MountOptions)
+	if err != nil {
+		return nil, err
+	}
+	go server.Serve()
+	if err := server.WaitMount(); err != nil {
+		return nil, errors.Join(err, server.Unmount())
+	}
+	return server, nil
+}
+
+// newTree fills in what o leaves out.
+func newTree(e Engine, o Options) *tree {
+	if o.Logger == nil {
+		o.Logger = logrus.New()
+		o.Logger.SetOutput(io.Discard)
+	}
+	if o.Events == nil {
+		o.Events = NewEvents()
+		o.Logger.AddHook(o.Events)
+	}
+	return &tree{engine: e, log: o.Logger, events: o.Events, group: o.Group, started: time.Now(), readme: []byte(Help())}
+}
+
+// await tidies up after someone else's umount as well.
+func (s *Server) await() {
+	s.fuse.Wait()
+	s.finish()
+}
+
+// Wait returns when the tree is no longer mounted.
+func (s *Server) Wait() { <-s.removed }
+
+// Unmount takes the tree away. If someone uses it still, it is gone for all
+// others at once, and for those when they stop or this process ends. Calling it
+// again does nothing.
+func (s *Server) Unmount() error {
+	select {
+	case <-s.removed:
+		return nil
+	default:
+	}
+	err := unix.Unmount(s.point.dir, unix.UMOUNT_NOFOLLOW)
+	if errors.Is(err, unix.EBUSY) {
+		err = unix.Unmount(s.point.dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	}
+	if err != nil && !errors.Is(err, unix.EINVAL) { // EINVAL: someone else was faster
+		return fmt.Errorf("unmount %s: %w", s.point.dir, err)
+	}
+	return s.finish()
+}
+
+func (s *Server) finish() error {
+	s.once.Do(func() {
+		s.err = s.point.discard()
+		close(s.removed)
+	})
+	return s.err
+}

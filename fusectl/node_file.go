@@ -1,0 +1,82 @@
+package fusectl
+
+import (
+	"context"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// fileNode is a file as FUSE sees it. Like dirNode it has no state.
+type fileNode struct {
+	fs.Inode
+	tree *tree
+	file *file
+	subject
+	path string // relative to the mount point
+}
+
+// Open gives a reader its snapshot and a writer its place for unfinished lines.
+// Permission was checked by the kernel; root passes there, and is refused here
+// to write what nobody may write, as sysfs does.
+func (n *fileNode) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
+	h := &handle{node: n}
+	access := flags & unix.O_ACCMODE
+	if access != unix.O_RDONLY {
+		if !n.file.writable() {
+			return nil, 0, unwritable(n.tree, n.path)
+		}
+		h.writer = &writer{tree: n.tree, path: n.path, file: n.file, subject: n.subject}
+	}
+	if access == unix.O_RDONLY && n.file.read != nil && !h.refresh() {
+		return nil, 0, unix.ENOENT
+	}
+	return h, fuse.FOPEN_DIRECT_IO, 0
+}
+
+// Getattr gives the file's attributes.
+func (n *fileNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	return n.fill(&out.Attr)
+}
+
+// fill sets the attributes; the size is 0 for what is not read or too long to
+// measure.
+func (n *fileNode) fill(out *fuse.Attr) syscall.Errno {
+	size, changed := 0, n.tree.started
+	switch {
+	case n.file.follow:
+		size, changed = n.tree.events.size()
+	case n.file.read != nil && !n.file.long:
+		text, ok := n.file.text(n.tree, n.subject)
+		if !ok {
+			return unix.ENOENT
+		}
+		size = len(text)
+	}
+	out.Mode, out.Nlink, out.Size = n.file.mode(n.tree), 1, uint64(size)
+	if n.file.writable() {
+		out.Gid = n.tree.group
+	}
+	out.SetTimes(&changed, &changed, &n.tree.started)
+	return 0
+}
+
+// Setattr takes the truncation that every shell's > sends before it writes; it
+// changes nothing. Mode and owner stay.
+func (n *fileNode) Setattr(_ context.Context, _ fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
+	if _, resize := in.GetSize(); resize && !n.file.writable() {
+		return unix.EACCES
+	}
+	if errno := settable(in); errno != 0 {
+		return errno
+	}
+	return n.fill(&out.Attr)
+}
+
+var _ interface {
+	fs.NodeOpener
+	fs.NodeGetattrer
+	fs.NodeSetattrer
+} = (*fileNode)(nil)

@@ -1,0 +1,56 @@
+package fusectl
+
+import (
+	"fmt"
+	"strings"
+)
+
+const readmeHead = `vbladefs exports disks over ATA over Ethernet. This tree is its control.
+
+    echo add /dev/loop1 0 1 eth0   > aoeserver
+    echo add do /dev/loop2         > vblade/drives
+    echo add eth0 0 2 32 8         > vblade/do/ports
+    echo 0 0 eth0 /dev/loop0       > kvblade/add
+
+All of it is one state: what is added through one part is listed by, and can be
+removed through, the others.
+
+Write one command a line. Lines are carried out in order; the first bad one ends
+the write with its error, and those before it stay. The reason is the last line
+of the file log. The last newline may be missing. A program that writes byte by
+byte, or in full blocks of 4096 bytes, may cut a line: its rest is waited for
+until the file is closed.
+
+SHELF is 0-65534 and SLOT 0-254; numbers are decimal, 0x hexadecimal or 0 octal.
+Only root, or the group given at start, may write.
+
+`
+
+// Help is the text of the tree's README, made from the table of its files.
+func Help() string {
+	var b strings.Builder
+	b.WriteString(readmeHead)
+	describe(&b, root(), "")
+	return b.String()
+}
+
+// describe writes the rows of folder d, whose path is prefix.
+func describe(b *strings.Builder, d *dir, prefix string) {
+	for _, f := range d.files {
+		fmt.Fprintf(b, "%s\n", prefix+f.name)
+		if f.about != "" {
+			fmt.Fprintf(b, "    %s\n", f.about)
+		}
+		for _, takes := range f.takes {
+			fmt.Fprintf(b, "    write: %s\n", takes)
+		}
+		if f.gives != "" {
+			fmt.Fprintf(b, "    read:  %s\n", f.gives)
+		}
+	}
+	for _, sub := range d.dirs {
+		path := prefix + sub.name + "/"
+		fmt.Fprintf(b, "\n%s\n    %s\n", path, sub.about)
+		describe(b, sub, path)
+	}
+}

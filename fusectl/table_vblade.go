@@ -1,0 +1,94 @@
+package fusectl
+
+import (
+	"vbladefs/compat/vbladekernel"
+	"vbladefs/target"
+)
+
+// vbladeDir is vblade-kernel's /sys/vblade.
+var vbladeDir = &dir{
+	name:  "vblade",
+	about: "as vblade-kernel's /sys/vblade",
+	files: []*file{
+		{
+			name: "drives", about: "disks, by the name that you choose",
+			takes: []string{"add NAME PATH [ro] [force]", "del NAME"},
+			gives: "NAME PATH SECTORS rw|ro PORTS, a line a drive", dialect: vbladeDialect,
+			long: true, maxWrite: vbladekernel.MaxWrite,
+			parse: func(_ *tree, _ subject, line, _ string) (target.Operation, error) {
+				return vbladekernel.ParseDrives(line)
+			},
+			read: func(t *tree, _ subject) ([]byte, bool) { return vbladekernel.ListDrives(t.engine.Drives()), true },
+		},
+		{
+			name: "stats", gives: "counters of all exports: NAME VALUE, a line each", dialect: vbladeDialect,
+			long: true,
+			read: func(t *tree, _ subject) ([]byte, bool) {
+				return vbladekernel.ListStats(vbladekernel.Total(t.engine.Ports())), true
+			},
+		},
+	},
+	dirs: []*dir{driveDir},
+}
+
+var driveDir = &dir{
+	name:  "<NAME>",
+	about: "a drive",
+	list: func(t *tree) []subject {
+		drives := t.engine.Drives()
+		all := make([]subject, len(drives))
+		for i, d := range drives {
+			all[i] = subject{name: d.Name, drive: d.Name}
+		}
+		return all
+	},
+	find: func(t *tree, name string) (subject, bool) {
+		_, ok := t.engine.Drive(name)
+		return subject{name: name, drive: name}, ok
+	},
+	files: []*file{
+		portsFile,
+		driveFile("stats", "counters of the drive's exports: NAME VALUE, a line each", func(d target.DriveInfo) string {
+			return string(vbladekernel.ListStats(d.Stats))
+		}),
+		driveFile("path", "path of the disk", vbladekernel.Path),
+		driveFile("size", "size in sectors of 512 bytes", vbladekernel.Size),
+		valueFile(driveFile("cache", "write policy", vbladekernel.Cache), vbladekernel.ParseCache,
+			"writeback (in the page cache), direct (in the device's own), or durable (on the medium before the reply)"),
+		driveFile("readonly", "1 or 0", vbladekernel.ReadOnly),
+		valueFile(driveFile("model", "model", vbladekernel.ModelText), vbladekernel.ParseModel,
+			"a line of printable ASCII, at most 40 characters"),
+		valueFile(driveFile("serial", "serial number", vbladekernel.SerialText), vbladekernel.ParseSerial,
+			"a line of printable ASCII, at most 20 characters"),
+	},
+}
+
+var portsFile = &file{
+	name:  "ports",
+	about: "where the drive can be reached; INTERFACE may be * for all of them, now and later",
+	takes: []string{"add INTERFACE SHELF SLOT [BUFFERS [SECTORS]]", "del INTERFACE SHELF SLOT"},
+	gives: "INTERFACE SHELF SLOT BUFFERS SECTORS EFFECTIVE_SECTORS, a line a port", dialect: vbladeDialect,
+	long: true, maxWrite: vbladekernel.MaxWrite,
+	parse: func(_ *tree, s subject, line, _ string) (target.Operation, error) {
+		return vbladekernel.ParsePorts(s.drive, line)
+	},
+	read: func(t *tree, s subject) ([]byte, bool) {
+		_, ok := t.engine.Drive(s.drive)
+		return vbladekernel.ListPorts(t.engine.DrivePorts(s.drive)), ok
+	},
+}
+
+// driveFile is an attribute of a drive.
+func driveFile(name, gives string, show func(target.DriveInfo) string) *file {
+	return &file{name: name, gives: gives, dialect: vbladeDialect, read: func(t *tree, s subject) ([]byte, bool) {
+		drive, ok := t.engine.Drive(s.drive)
+		return []byte(show(drive)), ok
+	}}
+}
+
+// valueFile lets a drive's attribute f be written.
+func valueFile(f *file, parse func(drive, value string) (target.Operation, error), takes string) *file {
+	f.value, f.takes = true, []string{takes}
+	f.parse = func(_ *tree, s subject, line, _ string) (target.Operation, error) { return parse(s.drive, line) }
+	return f
+}

@@ -1,0 +1,161 @@
+package fusectl
+
+import (
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"vbladefs/compat/text"
+	"vbladefs/target"
+	"vbladefs/target/aoe"
+)
+
+// tree is what all nodes of a mounted tree share; nothing in it changes.
+type tree struct {
+	engine  Engine
+	log     *logrus.Logger
+	events  *Events
+	group   uint32
+	started time.Time
+	readme  []byte
+}
+
+// subject is the object that a folder stands for. Of its fields those are set
+// that identify the object in its part of the tree.
+type subject struct {
+	name  string // of the folder
+	drive string
+	addr  aoe.Addr
+	netif string
+}
+
+// A dir is a folder, or a kind of folder of which there is one per object.
+type dir struct {
+	name  string // as in the README; that of a kind is in angle brackets
+	about string
+	files []*file
+	dirs  []*dir
+	// Of a kind only: the objects at this moment, and whether one exists. An
+	// object whose name is also that of a fixed entry has no folder.
+	list func(t *tree) []subject
+	find func(t *tree, name string) (subject, bool)
+}
+
+// A file is one row of the table: what the README says of it and what it does.
+type file struct {
+	name    string
+	about   string
+	takes   []string // commands, or what the value may be; none: nobody may write
+	gives   string   // empty: reading fails with EIO, as in sysfs
+	dialect dialect
+
+	// read is the text at this moment; false: the object is gone.
+	read func(t *tree, s subject) ([]byte, bool)
+	// long texts show a size of 0, as in procfs: making them to measure them
+	// would slow down everyone who opens the file.
+	long bool
+	// follow lets a reader at the end see what is added later; of log only.
+	follow bool
+
+	// parse turns one command into an operation; no operation and no error for
+	// a line that says nothing.
+	parse func(t *tree, s subject, line, cwd string) (target.Operation, error)
+	// split finds the commands in a write; nil: text.Lines.
+	split func(data string) []text.Line
+	// value marks a file that takes one value instead of commands.
+	value bool
+	// maxWrite refuses larger writes; 0: any size.
+	maxWrite int
+	// page looks only at so many bytes of a write and returns a short count, as
+	// sysfs does; 0: at all of them.
+	page int
+}
+
+func (f *file) writable() bool { return f.parse != nil }
+
+// text is what an opened file reads as; false: the object is gone, or the file
+// is not for reading.
+func (f *file) text(t *tree, s subject) ([]byte, bool) {
+	if f.read == nil {
+		return nil, false
+	}
+	return f.read(t, s)
+}
+
+// mode is the permission bits of the file: nothing is writable for the world,
+// and nothing that ignores what is written is writable at all.
+func (f *file) mode(t *tree) uint32 {
+	switch {
+	case !f.writable():
+		return 0o444
+	case t.group != 0:
+		return 0o664
+	default:
+		return 0o644
+	}
+}
+
+// child is an entry of a folder: a file or another folder.
+type child struct {
+	name    string
+	file    *file // nil for a folder
+	dir     *dir
+	subject subject
+}
+
+// child finds the entry called name in folder d of subject s.
+func (d *dir) child(t *tree, s subject, name string) (child, bool) {
+	for _, f := range d.files {
+		if f.name == name {
+			return child{name: name, file: f, subject: s}, true
+		}
+	}
+	for _, sub := range d.dirs {
+		if sub.find == nil && sub.name == name {
+			return child{name: name, dir: sub, subject: s}, true
+		}
+	}
+	for _, sub := range d.dirs {
+		if sub.find == nil {
+			continue
+		}
+		if object, ok := sub.find(t, name); ok {
+			return child{name: name, dir: sub, subject: object}, true
+		}
+	}
+	return child{}, false
+}
+
+// children lists folder d of subject s.
+func (d *dir) children(t *tree, s subject) []child {
+	var all []child
+	fixed := make(map[string]bool)
+	for _, f := range d.files {
+		all, fixed[f.name] = append(all, child{name: f.name, file: f, subject: s}), true
+	}
+	for _, sub := range d.dirs {
+		if sub.list == nil {
+			all, fixed[sub.name] = append(all, child{name: sub.name, dir: sub, subject: s}), true
+		}
+	}
+	for _, sub := range d.dirs {
+		if sub.list == nil {
+			continue
+		}
+		for _, object := range sub.list(t) {
+			if !fixed[object.name] {
+				all = append(all, child{name: object.name, dir: sub, subject: object})
+			}
+		}
+	}
+	return all
+}
+
+// exists reports whether the object of folder d is still there.
+func (d *dir) exists(t *tree, s subject) bool {
+	if d.find == nil {
+		return true
+	}
+	_, ok := d.find(t, s.name)
+	return ok
+}

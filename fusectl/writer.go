@@ -1,0 +1,219 @@
+package fusectl
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"vbladefs/compat/text"
+	"vbladefs/target"
+)
+
+// maxFUSEWrite is the most that the kernel sends of a write at once. A larger
+// write, and one whose memory is not page-aligned, arrives in parts.
+const maxFUSEWrite = 128 << 10
+
+// pageSize is what programs buffer before they write.
+const pageSize = 4096
+
+// A writer turns what is written through one open file into operations.
+//
+// A write is applied at once, line by line, though its last newline is missing:
+// whoever writes must learn the outcome from write(2). Only what a buffer has
+// cut is kept as tail for the next write, and applied when the file is closed:
+// see cut. The first bad line ends the write: the bytes before it are counted,
+// and its errno is returned when the rest is written again, as every program
+// does that checks its writes.
+type writer struct {
+	tree *tree
+	path string // for the log
+	file *file
+	subject
+
+	mu sync.Mutex // held during the operations; guards what follows
+	// tail is an unfinished line that earlier writes have counted already, or
+	// the value so far.
+	tail string
+	// applied is set when the last line was applied without its newline; that
+	// newline may still come.
+	applied bool
+	cwd     string
+	// refused is the line that ended the last write, and errno its errno: they
+	// wait for the rest to be written again.
+	refused string
+	errno   syscall.Errno
+}
+
+// write applies data and returns how many bytes are done with.
+func (w *writer) write(data, cwd string) (int, syscall.Errno) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cwd = cwd
+	if w.file.value {
+		return w.writeValue(data)
+	}
+	if most := w.file.maxWrite; most > 0 && len(data) > most {
+		return 0, w.refuse(data, fmt.Errorf("%w: %d bytes at once: write at most %d", target.ErrTooLong, len(data), most))
+	}
+	if refused := w.refused; refused != "" {
+		if w.refused = ""; strings.HasPrefix(data, refused) {
+			return 0, w.errno
+		}
+	}
+	skipped := 0
+	if w.applied && strings.HasPrefix(data, "\n") {
+		skipped, data = 1, data[1:]
+	}
+	if w.applied = false; data == "" {
+		return skipped, 0
+	}
+	data = w.firstPage(data)
+	kept := len(w.tail)
+	done, errno := w.commands(w.tail+data, cut(data))
+	if errno != 0 {
+		return 0, errno
+	}
+	return skipped + done - kept, 0
+}
+
+// firstPage is what a file that takes a page at a time looks at: the whole
+// lines in it, as long as there is one.
+func (w *writer) firstPage(data string) string {
+	if w.file.page == 0 || len(data) <= w.file.page {
+		return data
+	}
+	data = data[:w.file.page]
+	if i := strings.LastIndexByte(data, '\n'); i >= 0 {
+		data = data[:i+1]
+	}
+	return data
+}
+
+// cut tells whether the last line of a write without a newline at its end was
+// probably cut by the writer's buffer: the write is a single byte, is whole
+// pages, is as much as FUSE passes on, or holds many lines.
+func cut(data string) bool {
+	if strings.HasSuffix(data, "\n") {
+		return false
+	}
+	return len(data) == 1 || len(data)%pageSize == 0 || len(data) > maxFUSEWrite-pageSize ||
+		len(data) >= 1024 && strings.Contains(data, "\n")
+}
+
+// commands applies the lines of all, but keeps the last one if it is cut, and
+// returns how many bytes are done with.
+func (w *writer) commands(all string, cut bool) (int, syscall.Errno) {
+	lines, rest := all, ""
+	if cut {
+		at := strings.LastIndexByte(all, '\n') + 1
+		lines, rest = all[:at], all[at:]
+	}
+	kept := len(w.tail)
+	w.tail = ""
+	done := 0
+	for _, line := range w.split(lines, cut) {
+		errno := w.apply(line.Text)
+		switch {
+		case errno != 0 && done > kept:
+			w.refused, w.errno = all[done:line.End], errno
+			return done, 0
+		case errno != 0:
+			return 0, errno
+		}
+		done = line.End
+	}
+	if len(rest) > text.MaxLine {
+		return 0, w.refuse(rest, tooLong(rest))
+	}
+	w.tail = rest
+	w.applied = !cut && !strings.HasSuffix(all, "\n")
+	return len(all), 0
+}
+
+// split finds the commands in data; more tells that the write goes on after it,
+// so that blank lines alone are no empty write.
+func (w *writer) split(data string, more bool) []text.Line {
+	switch {
+	case more && strings.Trim(data, "\n") == "":
+		return nil
+	case w.file.split == nil:
+		return text.Lines(data)
+	default:
+		return w.file.split(data)
+	}
+}
+
+// writeValue sets the value to what was written since the file was opened, or
+// since the last newline, so that it does not matter in how many parts it comes.
+func (w *writer) writeValue(data string) (int, syscall.Errno) {
+	if strings.HasSuffix(w.tail, "\n") {
+		w.tail = ""
+	}
+	w.tail = text.Cut(w.tail+data, text.MaxLine)
+	if errno := w.apply(w.tail); errno != 0 {
+		w.tail = ""
+		return 0, errno
+	}
+	return len(data), 0
+}
+
+// flush applies an unfinished last line, when a descriptor is closed.
+func (w *writer) flush() syscall.Errno {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file.value || w.tail == "" {
+		return 0
+	}
+	all := w.tail
+	w.tail = ""
+	_, errno := w.commands(all, false)
+	w.applied = false
+	return errno
+}
+
+// apply carries out one command.
+func (w *writer) apply(line string) syscall.Errno {
+	if len(line) > text.MaxLine {
+		return w.refuse(line, tooLong(line))
+	}
+	op, err := w.file.parse(w.tree, w.subject, line, w.cwd)
+	if err == nil && op != nil {
+		err = w.tree.engine.Do(op)
+	}
+	if err != nil {
+		return w.refuse(line, err)
+	}
+	if op != nil {
+		w.tree.log.Infof("%s: %s", w.path, shown(line))
+	}
+	return 0
+}
+
+// refuse logs why a line was refused and returns its errno.
+func (w *writer) refuse(line string, err error) syscall.Errno {
+	errno := w.file.dialect.errno(err)
+	w.tree.log.Warnf("%s: refused %s: %s: %v", w.path, shown(line), errnoName(errno), err)
+	return errno
+}
+
+func tooLong(line string) error {
+	return fmt.Errorf("%w: a line of %d bytes: want at most %d", target.ErrTooLong, len(line), text.MaxLine)
+}
+
+// shown quotes a line for the log.
+func shown(line string) string {
+	const most = 300
+	if line = strings.TrimSuffix(line, "\n"); len(line) > most {
+		return fmt.Sprintf("%q…", line[:most])
+	}
+	return fmt.Sprintf("%q", line)
+}
+
+// unwritable logs and returns the errno of opening a file that takes nothing.
+func unwritable(t *tree, path string) syscall.Errno {
+	t.log.Warnf("%s: refused: %s: nothing may be written here", path, errnoName(unix.EACCES))
+	return unix.EACCES
+}
