@@ -29,10 +29,7 @@ func (s *rawSender) init(conn *raw.Conn, mtu int) {
 
 func (s *rawSender) send(headers, payloads [][]byte) (sent int, err error) {
 	s.waits = 0
-	// The library waits for room in our send buffer; once the deadline is over it drops the rest unsent.
-	if err := s.conn.SetWriteDeadline(time.Now().Add(maxWaits * time.Millisecond)); err != nil {
-		return 0, err
-	}
+	s.extendDeadline()
 	for i, header := range headers {
 		s.frame = append(s.frame[:0], header...)
 		if i < len(payloads) {
@@ -53,24 +50,38 @@ func (s *rawSender) send(headers, payloads [][]byte) (sent int, err error) {
 	return sent, err
 }
 
-// sendFrame sends the joined frame. The error is ErrGone or os.ErrClosed for the link's end, any other for
-// this frame's.
+// extendDeadline bounds how long the library waits for room in our send buffer.
+func (s *rawSender) extendDeadline() {
+	s.conn.SetWriteDeadline(time.Now().Add(time.Millisecond)) // fails when closed, as the write will
+}
+
+// sendFrame sends the joined frame, waiting for room as long as this send may. The error is ErrGone or
+// os.ErrClosed for the link's end, any other for this frame's.
 func (s *rawSender) sendFrame() error {
 	if len(s.frame) < ethernetHeaderBytes {
 		return unix.EINVAL
 	}
 	copy(s.to.HardwareAddr, s.frame)
-	_, err := s.conn.WriteTo(s.frame, s.to)
-	if errors.Is(err, unix.ENETDOWN) {
-		_, err = s.conn.WriteTo(s.frame, s.to) // the first may be stale, as in sender.judge
+	downSeen := false
+	for {
+		_, err := s.conn.WriteTo(s.frame, s.to)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV):
+			return ErrGone
+		case errors.Is(err, unix.ENETDOWN) && !downSeen:
+			downSeen = true // it may be stale, as in sender.judge
+		case errors.Is(err, os.ErrDeadlineExceeded) && s.waits < maxWaits:
+			// No room, or just this thread that was kept from running: the library does not even try then.
+			s.waits++
+			s.extendDeadline()
+		case errors.Is(err, unix.ENOBUFS) && s.waits < maxWaits:
+			s.waits++
+			time.Sleep(time.Millisecond)
+			s.extendDeadline()
+		default:
+			return err
+		}
 	}
-	for errors.Is(err, unix.ENOBUFS) && s.waits < maxWaits {
-		s.waits++
-		time.Sleep(time.Millisecond)
-		_, err = s.conn.WriteTo(s.frame, s.to)
-	}
-	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) {
-		return ErrGone
-	}
-	return err
 }
