@@ -1,0 +1,145 @@
+package targettest
+
+import (
+	"fmt"
+	"syscall"
+
+	"vbladefs/target"
+)
+
+// control changes the target as a line of a conversation says:
+//
+//	interface eth0 mtu 1500
+//	disk d0 sectors 1000 [readonly]
+//	drive d0 [readonly] [cache writeback|direct|durable] [model "…"] [firmware xxxx]
+//	port d0 0.1 eth0 [buffers n] [sectors n]
+//	unport 0.1 eth0
+//	export d0 0.1 eth0 [quiet] [config "…"]
+//	accept 0.1 A, unaccept 0.1 A
+//	announce
+//
+// and, over a Rig that has Faults:
+//
+//	down eth0, up eth0, remove eth0
+//	hold, finish [n] (of what is held, the n-th, else all)
+//	fail d0 read|write|flush, mend d0 read|write|flush
+//
+// Over * for an interface is every interface. A drive has the name of its disk.
+func (p *player) control(w *words) {
+	verb := w.next("line")
+	if f, ok := p.rig.(Faults); ok && p.fault(w, verb, f.Machine()) {
+		return
+	}
+	switch verb {
+	case "interface":
+		name := w.next("interface")
+		w.accept("mtu")
+		if mtu := int(w.number("mtu", 10, 32)); w.err == nil {
+			p.netifs[name] = p.rig.Interface(name, mtu)
+		}
+	case "disk":
+		name := w.next("disk")
+		sectors := int(w.option("sectors", 10, 20, 1000))
+		p.disks[name] = p.rig.Disk(name, sectors, w.accept("readonly"))
+	default:
+		if op := p.operation(w, verb); w.err == nil && !w.more() {
+			if err := p.rig.Target().Do(op); err != nil {
+				w.fail("%v", err)
+			}
+		}
+	}
+}
+
+func (p *player) operation(w *words, verb string) target.Operation {
+	switch verb {
+	case "drive":
+		return p.addDrive(w)
+	case "port":
+		op := target.AddPort{Drive: w.next("drive"), Addr: w.addr(), Interface: w.next("interface")}
+		op.Buffers = uint16(w.option("buffers", 10, 16, 0))
+		op.Sectors = uint8(w.option("sectors", 10, 8, 0))
+		return op
+	case "unport":
+		return target.RemovePort{Addr: w.addr(), Interface: w.next("interface")}
+	case "export":
+		op := target.Export{Path: p.disks[w.next("disk")], Addr: w.addr(), Interface: w.next("interface"), Quiet: w.accept("quiet")}
+		if w.accept("config") {
+			op.Config = w.text()
+		}
+		return op
+	case "accept", "unaccept":
+		return target.Accept{Addr: w.addr(), Host: p.mac(w), Remove: verb == "unaccept"}
+	case "announce":
+		return target.Announce{}
+	}
+	w.fail("%q: want T, R, a question or a change", verb)
+	return nil
+}
+
+func (p *player) addDrive(w *words) target.Operation {
+	name := w.next("drive")
+	op := target.AddDrive{Name: name, Path: p.disks[name]}
+	if w.accept("readonly") {
+		op.Access = target.AccessReadOnly
+	}
+	if w.accept("cache") {
+		op.Cache = target.Cache(w.next("cache"))
+	}
+	if w.accept("model") {
+		op.Model = string(w.text())
+	}
+	op.Firmware = uint16(w.option("firmware", 16, 16, 0))
+	return op
+}
+
+// fault does what only a machine in memory can.
+func (p *player) fault(w *words, verb string, m *Machine) bool {
+	switch verb {
+	case "down", "up":
+		name := w.next("interface")
+		info, err := m.lookupInterface(name)
+		info.Up = verb == "up"
+		if err != nil {
+			w.fail("%v", err)
+			return true
+		}
+		m.SetInfo(info)
+		p.rig.Target().InterfaceChanged(info)
+	case "remove":
+		name := w.next("interface")
+		info, _ := m.lookupInterface(name)
+		m.RemoveInterface(name)
+		p.rig.Target().InterfaceVanished(name, info.Index)
+	case "hold":
+		m.SetMode(Held)
+	case "finish":
+		p.finish(w, m)
+	case "fail", "mend":
+		d := m.media[p.disks[w.next("disk")]]
+		ops := map[string][]target.Op{"read": {target.OpRead}, "write": {target.OpWrite, target.OpWriteDurable},
+			"flush": {target.OpFlush}}[w.next("operation")]
+		if d == nil || ops == nil {
+			w.fail("want a disk, then read, write or flush")
+			return true
+		}
+		for _, op := range ops {
+			d.Fail(op, map[string]error{"fail": fmt.Errorf("medium error: %w", syscall.EIO)}[verb])
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func (p *player) finish(w *words, m *Machine) {
+	if !w.more() {
+		m.FinishAll()
+		return
+	}
+	pending := m.Pending()
+	if n := w.number("transfer", 10, 16); n < uint64(len(pending)) {
+		pending[n].Finish(nil)
+	} else {
+		w.fail("transfer %d: %d are held", n, len(pending))
+	}
+}

@@ -1,0 +1,213 @@
+package targettest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"syscall"
+
+	"vbladefs/target"
+	"vbladefs/target/aoe"
+)
+
+// Netif is an interface of a Machine; its Machine guards it.
+type Netif struct {
+	info target.Interface
+	in   [][]byte // waiting to be received
+	out  [][]byte // sent, not yet collected
+	link *link
+	lost error // what Receive and Send of the link return from now on
+	mtu  int   // of the link: frames over it are dropped on reception
+}
+
+// MAC is the address of the interface of that name.
+func MAC(netif string) aoe.MAC {
+	h := fnv.New32()
+	_, _ = h.Write([]byte(netif))
+	mac := aoe.MAC{0x02, 1}
+	binary.BigEndian.PutUint32(mac[2:], h.Sum32())
+	return mac
+}
+
+// SetInterface adds the interface, or changes it, and returns how it is now.
+// It is an Ethernet interface that is up.
+func (m *Machine) SetInterface(name string, index, mtu int) target.Interface {
+	info := target.Interface{Name: name, Index: index, MTU: mtu, MAC: MAC(name), Up: true, Ethernet: true}
+	m.SetInfo(info)
+	return info
+}
+
+// SetInfo adds the interface, or changes it.
+func (m *Machine) SetInfo(info target.Interface) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.netifs[info.Name]
+	if n == nil {
+		n = &Netif{}
+		m.netifs[info.Name] = n
+	}
+	n.info = info
+}
+
+// RemoveInterface takes an interface away; its link fails from now on.
+func (m *Machine) RemoveInterface(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.netifs[name]
+	delete(m.netifs, name)
+	n.lost = errors.New("interface is gone")
+	m.changed.Broadcast()
+}
+
+// BreakLink makes the link on the interface fail from now on; the next one
+// that is opened works.
+func (m *Machine) BreakLink(name string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.netifs[name].lost = err
+	m.changed.Broadcast()
+}
+
+// Inject has frames arrive on the interface. They are copied.
+func (m *Machine) Inject(netif string, frames ...[]byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.netifs[netif]
+	if n == nil || n.link == nil {
+		return // nobody listens: lost, as on a wire
+	}
+	for _, f := range frames {
+		if len(f) <= n.mtu+aoe.EthernetSize {
+			n.in = append(n.in, append(make([]byte, 0, len(f)), f...)) // no spare capacity to read by mistake
+		}
+	}
+	m.changed.Broadcast()
+}
+
+// Sent returns the frames sent on the interface since the last call.
+func (m *Machine) Sent(netif string) [][]byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.netifs[netif]
+	if n == nil {
+		return nil
+	}
+	out := n.out
+	n.out = nil
+	return out
+}
+
+func (m *Machine) lookupInterface(name string) (target.Interface, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.allowLocked("LookupInterface"); err != nil {
+		return target.Interface{}, err
+	}
+	if n := m.netifs[name]; n != nil {
+		return n.info, nil
+	}
+	return target.Interface{}, fmt.Errorf("%w: %q", target.ErrNoInterface, name)
+}
+
+// link is the one link on an interface.
+type link struct {
+	m     *Machine
+	netif *Netif
+	fd    int
+	lent  [][]byte
+	drops uint64
+}
+
+// firstFD is above what a kernel gives: real descriptors are not for queue.Wait.
+const firstFD = 1 << 30
+
+func (m *Machine) openLink(netif string) (target.Link, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.allowLocked("OpenLink"); err != nil {
+		return nil, err
+	}
+	n := m.netifs[netif]
+	if n == nil {
+		return nil, fmt.Errorf("%w: %q", target.ErrNoInterface, netif)
+	}
+	if n.link != nil {
+		m.t.Errorf("two links on %s at once: each sees the same frames", netif)
+	}
+	l := &link{m: m, netif: n, fd: firstFD + m.calls}
+	for m.links[l.fd] != nil {
+		l.fd++
+	}
+	n.link, n.lost, n.mtu, n.in = l, nil, n.info.MTU, nil
+	m.links[l.fd] = l
+	return l, nil
+}
+
+func (l *link) Receive(frames [][]byte) (int, error) {
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	if l.netif.lost != nil {
+		return 0, l.netif.lost
+	}
+	n := copy(frames, l.netif.in)
+	l.lent = append(l.lent, l.netif.in[:n]...)
+	l.netif.in = l.netif.in[n:]
+	return n, nil
+}
+
+// Release spoils what was lent, so that use after it shows.
+func (l *link) Release() {
+	for _, f := range l.lent {
+		for i := range f {
+			f[i] = 0xdb
+		}
+	}
+	l.lent = l.lent[:0]
+}
+
+func (l *link) Send(headers, payloads [][]byte) (int, error) {
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	if l.netif.lost != nil {
+		return 0, l.netif.lost
+	}
+	if len(headers) != len(payloads) {
+		l.m.t.Errorf("%d headers with %d payloads", len(headers), len(payloads))
+	}
+	sent := 0
+	for i, h := range headers {
+		frame := append(bytes.Clone(h), payloads[i]...)
+		if len(frame) > l.netif.info.MTU+aoe.EthernetSize || !l.netif.info.Up {
+			l.drops++
+			continue
+		}
+		l.netif.out = append(l.netif.out, frame)
+		sent++
+	}
+	l.m.changed.Broadcast()
+	return sent, nil
+}
+
+func (l *link) FD() int              { return l.fd }
+func (l *link) ReceiveDrops() uint64 { return 0 }
+func (l *link) Kind() string         { return "memory" }
+
+func (l *link) SendDrops() uint64 {
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	return l.drops
+}
+
+func (l *link) Close() error {
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	if l.m.links[l.fd] != l {
+		l.m.t.Errorf("link on %s closed twice", l.netif.info.Name)
+		return syscall.EBADF
+	}
+	delete(l.m.links, l.fd)
+	l.netif.link = nil
+	return nil
+}
