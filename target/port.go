@@ -150,6 +150,9 @@ func (t *Target) addBinding(d *drive, op AddPort, config []byte, quiet bool) err
 		t.unlinkBinding(b)
 		return err
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.served = true
 	return nil
 }
 
@@ -210,7 +213,6 @@ func (t *Target) link(b *binding) {
 	b.blade.bindings = append(b.blade.bindings, b)
 	b.blade.drive.bindings = append(b.blade.drive.bindings, b)
 	t.bindings = append(t.bindings, b)
-	t.served = true
 }
 
 // unlinkBinding takes b out of the model.
