@@ -3,6 +3,7 @@ package netio
 import (
 	"bytes"
 	"errors"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"not Ethernet", "tun0", Options{}, "no Ethernet frames"},
 		{"unknown kind", "lo", Options{Kind: "dpdk"}, "want auto, ring or raw"},
 		{"negative ring", "lo", Options{RingBytes: -1}, "want 0 (default) to"},
-		{"huge ring", "lo", Options{RingBytes: 1 << 40}, "want 0 (default) to"},
+		{"huge ring", "lo", Options{RingBytes: math.MaxInt}, "want 0 (default) to"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ns.Do(func() {

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 mdlayher/raw is the portable link by design; it is frozen, and calls its successor
+
 package netio
 
 import (
@@ -28,6 +30,7 @@ type rawReceiver struct {
 
 	event     int         // eventfd, readable while frames wait
 	signalled atomic.Bool // event has been made readable and not yet emptied
+	down      atomic.Bool // the interface was seen going down, and no frame came since
 	truncated atomic.Uint64
 	failure   atomic.Pointer[error] // why the reader stopped
 }
@@ -109,8 +112,14 @@ func (r *rawReceiver) readFrame(conn *raw.Conn, slot int) (int, error) {
 		case err == nil && n > r.maxFrame:
 			r.truncated.Add(1)
 		case err == nil && n >= ethernetHeaderBytes:
+			if r.down.Load() {
+				r.down.Store(false)
+			}
 			return n, nil
-		case err == nil, errors.Is(err, unix.ENETDOWN), errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.ENETDOWN):
+			r.down.Store(true)
+			r.signal() // the owner looks whether the interface still exists
+		case err == nil, errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
 			time.Sleep(time.Millisecond)
 		default:

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 mdlayher/raw is the portable link by design; it is frozen, and calls its successor
+
 package netio
 
 import (

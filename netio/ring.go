@@ -23,6 +23,10 @@ type ringLink struct {
 	// empty counts Receive calls in a row that found nothing, see checkHealth.
 	empty uint
 
+	// down is set when the interface was seen going down, until a frame comes. Meanwhile speed does not
+	// matter, and each Receive looks whether the interface still exists.
+	down bool
+
 	// truncated counts frames that the kernel cut to the slot.
 	truncated atomic.Uint64
 
@@ -103,11 +107,11 @@ func (l *ringLink) Receive(frames [][]byte) (int, error) {
 		l.truncated.Add(uint64(truncated))
 	}
 	if n > 0 {
-		l.empty = 0
+		l.empty, l.down = 0, false
 		return n, nil
 	}
 	l.empty++
-	if l.empty%healthInterval != 0 && !l.closed {
+	if l.empty%healthInterval != 0 && !l.down && !l.closed {
 		return 0, nil
 	}
 	return 0, l.checkHealth()
@@ -116,7 +120,7 @@ func (l *ringLink) Receive(frames [][]byte) (int, error) {
 // healthInterval is how many empty Receives pass between two looks at the socket's state: often enough
 // that an owner woken by poll for an error does not turn long, seldom enough to cost a spinning one
 // nothing that shows.
-const healthInterval = 32
+const healthInterval = 256
 
 // checkHealth clears the error that an interface going down leaves on the socket, which would keep poll
 // returning, and finds out whether the interface still exists.
@@ -124,7 +128,9 @@ func (l *ringLink) checkHealth() error {
 	if l.closed {
 		return fmt.Errorf("link on %s: %w", l.netif, os.ErrClosed)
 	}
-	l.name.clearError(l.fd)
+	if l.name.clearError(l.fd) == unix.ENETDOWN {
+		l.down = true
+	}
 	index, errno := l.name.interfaceIndex(l.fd)
 	if errno != 0 {
 		return fmt.Errorf("link on %s: %w", l.netif, errno)

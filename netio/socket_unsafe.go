@@ -29,11 +29,13 @@ func (s *socketName) interfaceIndex(fd int) (int32, unix.Errno) {
 	return s.addr.Ifindex, errno
 }
 
-// clearError reads SO_ERROR, which resets it. A raw call: it never blocks.
-func (s *socketName) clearError(fd int) {
+// clearError returns SO_ERROR, which reading resets. A raw call: it never blocks.
+func (s *socketName) clearError(fd int) unix.Errno {
+	s.value = 0
 	s.length = uint32(unsafe.Sizeof(s.value))
 	unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_ERROR,
 		uintptr(unsafe.Pointer(&s.value)), uintptr(unsafe.Pointer(&s.length)), 0)
+	return unix.Errno(s.value)
 }
 
 // ifreqIndex is struct ifreq as SIOCGIFNAME takes it: the index goes in, the name comes out.

@@ -228,3 +228,29 @@ func TestUseAfterClose(t *testing.T) {
 		}
 	})
 }
+
+func TestCountersFromOtherGoroutines(t *testing.T) {
+	eachKind(t, 1500, Options{}, func(t *testing.T, p *pairOfLinks) {
+		stop, stopped := make(chan struct{}), make(chan uint64)
+		go func() {
+			var sum uint64
+			for {
+				select {
+				case <-stop:
+					stopped <- sum
+					return
+				default:
+					sum += p.b.ReceiveDrops() + p.a.SendDrops()
+				}
+			}
+		}()
+		for i := range 100 {
+			exchange(t, p.a, p.b, frame(p.macB, p.macA, 60, i))
+		}
+		p.b.Close() // while the other goroutine asks
+		close(stop)
+		if sum := <-stopped; sum != 0 {
+			t.Errorf("%d drops counted", sum)
+		}
+	})
+}
