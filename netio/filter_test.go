@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"vbladefs/netio/netiotest"
 )
 
@@ -103,4 +105,40 @@ func TestFilterRejectsFramesOfSubInterfaces(t *testing.T) {
 			t.Errorf("the sub-interface got % x", got)
 		}
 	})
+}
+
+// TestFilterRejectsTagsItself attaches the filter to a tap on everything, which sees tagged frames before
+// the kernel marks them as for another host.
+func TestFilterRejectsTagsItself(t *testing.T) {
+	a, b := netiotest.Pair(t, 1500)
+	from, ifi := openIn(t, a, "eth0", Options{}), lookupIn(t, b, "eth0")
+	var tap int
+	b.Do(func() {
+		filter, err := filterProgram(ifi.Index, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tap, err = newPacketSocket(filter); err != nil {
+			t.Fatal(err)
+		}
+		all := &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: ifi.Index}
+		if err := unix.Bind(tap, all); err != nil {
+			t.Fatal(err)
+		}
+	})
+	defer unix.Close(tap)
+	everyone := [6]byte{255, 255, 255, 255, 255, 255}
+	send(t, from, tagged(frame(everyone, [6]byte{2}, 60, 1), 5))
+	priority := frame(everyone, [6]byte{2}, 60, 2)
+	send(t, from, tagged(priority, 0))
+
+	fds := []unix.PollFd{{Fd: int32(tap), Events: unix.POLLIN}}
+	if n, err := unix.Poll(fds, int(patience.Milliseconds())); n != 1 {
+		t.Fatal("no frame came", err)
+	}
+	got := make([]byte, 2000)
+	n, _, err := unix.Recvfrom(tap, got, 0)
+	if err != nil || !bytes.Equal(got[:n], priority) {
+		t.Errorf("the first frame to pass is % x, %v; want the one with VID 0", got[:min(n, 24)], err)
+	}
 }
