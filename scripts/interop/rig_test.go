@@ -67,11 +67,13 @@ func need(t *testing.T) {
 func artifactsDir(t *testing.T) string {
 	t.Helper()
 	name := "vbladefs-interop-" + strings.ReplaceAll(t.Name(), "/", "-")
-	given := os.Getenv("VBLADEFS_ARTIFACTS")
-	dir := filepath.Join(given, name)
-	err := os.MkdirAll(dir, 0o755)
+	given, dir := os.Getenv("VBLADEFS_ARTIFACTS"), ""
+	var err error
 	if given == "" {
 		dir, err = os.MkdirTemp("", name+"-")
+	} else {
+		dir = filepath.Join(given, name)
+		err = os.MkdirAll(dir, 0o755)
 	}
 	if err != nil {
 		t.Fatal(err)
