@@ -84,6 +84,7 @@ func linuxClient(t *testing.T, binary string, mtu int) {
 	})
 	t.Run("others kept working", func(t *testing.T) { checkContent(t, r, viaKvblade, cannotWrite) })
 	t.Run("complaints", func(t *testing.T) { checkComplaints(t, r) })
+	d.keepTree(t, r)
 	t.Run("stops", func(t *testing.T) { d.stop(t) })
 }
 

@@ -115,13 +115,19 @@ func (d *daemon) stop(t *testing.T) {
 	}
 }
 
-// cleanUp leaves nothing, however badly the daemon behaved, and keeps its state if the test failed.
-func (d *daemon) cleanUp(t *testing.T, r *rig) {
-	if t.Failed() && isMountPoint(d.mount) {
-		out, _ := exec.Command("timeout", "10", "sh", "-c", `cd "$1" && tail -n +1 log aoeserver vblade/drives vblade/*/ports vblade/*/stats`,
-			"sh", d.mount).CombinedOutput()
-		os.WriteFile(filepath.Join(r.artifacts, "tree.txt"), out, 0o644)
+// keepTree saves what the daemon says of itself among the artifacts of a failed test.
+func (d *daemon) keepTree(t *testing.T, r *rig) {
+	if !t.Failed() || !isMountPoint(d.mount) {
+		return
 	}
+	const script = `cd "$1" && tail -n +1 log aoeserver vblade/drives vblade/*/ports vblade/*/stats`
+	out, _ := exec.Command("timeout", "10", "sh", "-c", script, "sh", d.mount).CombinedOutput()
+	os.WriteFile(filepath.Join(r.artifacts, "tree.txt"), out, 0o644)
+}
+
+// cleanUp leaves nothing, however badly the daemon behaved.
+func (d *daemon) cleanUp(t *testing.T, r *rig) {
+	d.keepTree(t, r)
 	d.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-d.exited:
