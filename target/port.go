@@ -59,7 +59,7 @@ func (op Export) apply(t *Target) error {
 	if blade := t.blades[op.Addr]; blade != nil {
 		return op.extend(t, blade, port)
 	}
-	if err := t.checkPort(port); err != nil {
+	if err := t.checkPort(&port); err != nil {
 		return err
 	}
 	d, err := t.addDrive(AddDrive{Name: t.implicitName(op.Path, op.Addr), Path: op.Path, Access: op.Access,
@@ -80,7 +80,7 @@ func (op Export) extend(t *Target, blade *blade, port AddPort) error {
 	if op.Unique {
 		return fmt.Errorf("%w: %s is served already, from drive %s; delete it first or choose another", ErrAddressTaken, op.Addr, blade.drive.name)
 	}
-	if err := t.checkPort(port); err != nil {
+	if err := t.checkPort(&port); err != nil {
 		return err
 	}
 	key, err := t.parts.Identify(op.Path)
@@ -94,15 +94,18 @@ func (op Export) extend(t *Target, blade *blade, port AddPort) error {
 	return t.addBinding(blade.drive, port, nil, op.Quiet)
 }
 
-// checkPort refuses what no port can be, before anything is opened for it.
-func (t *Target) checkPort(op AddPort) error {
+// checkPort refuses what no port can be, before anything is opened for it. It
+// replaces an alternative name of the interface by its real one.
+func (t *Target) checkPort(op *AddPort) error {
 	if op.Addr.Shelf > MaxShelf || op.Addr.Slot > MaxSlot {
 		return fmt.Errorf("%w: address %s: want shelf 0-%d and slot 0-%d", ErrRange, op.Addr, MaxShelf, MaxSlot)
 	}
 	if op.Interface != EveryInterface {
-		if _, err := t.lookup(op.Interface); err != nil {
+		info, err := t.lookup(op.Interface)
+		if err != nil {
 			return err
 		}
+		op.Interface = info.Name
 	}
 	blade := t.blades[op.Addr]
 	if blade == nil {
@@ -130,7 +133,7 @@ func (t *Target) lookup(name string) (Interface, error) {
 
 // addBinding makes d reachable as op says, as a whole or not at all.
 func (t *Target) addBinding(d *drive, op AddPort, config []byte, quiet bool) error {
-	if err := t.checkPort(op); err != nil {
+	if err := t.checkPort(&op); err != nil {
 		return err
 	}
 	blade := t.blades[op.Addr]
