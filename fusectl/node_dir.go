@@ -68,11 +68,9 @@ func (n *dirNode) Readdir(context.Context) (fs.DirStream, syscall.Errno) {
 	return fs.NewListDirStream(entries), 0
 }
 
-// Getattr gives the folder's attributes.
+// Getattr gives the folder's attributes. One whose object is gone keeps them, as
+// in sysfs, so that whoever is in it can leave.
 func (n *dirNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	if !n.dir.exists(n.tree, n.subject) {
-		return unix.ENOENT
-	}
 	n.fill(&out.Attr)
 	return 0
 }

@@ -2,6 +2,7 @@ package fusectl
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,15 +12,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
-
-	"vbladefs/target"
-	"vbladefs/target/aoe"
 )
 
 // A process that serves a mount may not use it (go-fuse fs/api.go, "Deadlocks"):
-// the tests start this binary again, which mounts a fake engine's tree where
-// serveEnv says and serves it until its standard input ends.
+// the tests start this binary again, which mounts a tree where serveEnv says
+// and serves it until its standard input ends.
 const (
 	serveEnv = "FUSECTL_TEST_SERVE"
 	groupEnv = "FUSECTL_TEST_GROUP"
@@ -28,7 +27,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveEnv); dir != "" {
-		if err := serveFake(dir); err != nil {
+		if err := serveTree(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -37,10 +36,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func serveFake(dir string) error {
+func serveTree(dir string) error {
 	group, _ := strconv.ParseUint(os.Getenv(groupEnv), 10, 32)
-	engine := &fake{gate: os.Getenv(gateEnv), blades: make(map[aoe.Addr]*target.BladeInfo)}
-	server, err := Mount(dir, engine, Options{Group: uint32(group)})
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	server, err := Mount(dir, newEngine(os.Getenv(gateEnv), log), Options{Logger: log, Group: uint32(group)})
 	if err != nil {
 		return err
 	}
@@ -151,22 +151,23 @@ func (d *daemon) kill() {
 }
 
 // sh runs a shell script in the tree and returns what it printed, errors too.
-func (d *daemon) sh(t *testing.T, script string) string {
-	t.Helper()
-	cmd := exec.Command("sh", "-c", "cd "+d.dir+" && "+script)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Sprintf("%s(%v)\n", out, err)
-	}
-	return string(out)
-}
+func (d *daemon) sh(t *testing.T, script string) string { return d.run(t, "sh", script) }
 
 // bash is sh with bash.
-func (d *daemon) bash(t *testing.T, script string) string {
+func (d *daemon) bash(t *testing.T, script string) string { return d.run(t, "bash", script) }
+
+func (d *daemon) run(t *testing.T, shell, script string) string {
 	t.Helper()
-	out, err := exec.Command("bash", "-c", "cd "+d.dir+" && "+script).CombinedOutput()
-	if err != nil {
+	cmd := exec.Command(shell, "-c", script)
+	cmd.Dir = d.dir
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return string(out)
+	case errors.As(err, &exit):
 		return fmt.Sprintf("%s(%v)\n", out, err)
 	}
-	return string(out)
+	t.Errorf("%s: %v", shell, err)
+	return ""
 }
