@@ -7,9 +7,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 begun=$SECONDS
-step() { printf '\n\e[1m[%2ds] %s\e[0m\n' $((SECONDS - begun)) "$*"; }
+bold= cyan= plain=
+if [ -t 1 ]; then bold=$'\e[1m' cyan=$'\e[36m' plain=$'\e[0m'; fi
+step() { printf '\n%s[%2ds] %s%s\n' "$bold" $((SECONDS - begun)) "$*" "$plain"; }
 # Shows a command as the user would type it, then runs it.
-show() { printf '  \e[36m$ %s\e[0m\n' "$1"; (eval "$1") 2>&1 | sed 's/^/    /'; }
+show() { printf '  %s$ %s%s\n' "$cyan" "$1" "$plain"; (eval "$1") 2>&1 | sed -u -e 's/^.*demo.sh: line [0-9]*: //' -e 's/^/    /'; }
 die() { echo "demo.sh: $*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || die "must be root: it makes network namespaces, loop devices and a mount"
@@ -104,11 +106,13 @@ df -h /mnt
 umount /mnt && mount /dev/etherd/e0.1 /mnt
 cat /mnt/hello; ls -l /mnt
 umount /mnt
+sha256sum /dev/etherd/e0.1
 GUEST
     sed 's/^/  (guest) $ /' "$work/guest.sh"
     "$work/vmrun" -netns "$netns" -tap tap0 -mtu 9000 -log "$work/console.log" "$work/guest.sh" | sed 's/^/    /'
-    step "and here, the file system that it made"
-    show "dumpe2fs -h ${loops[1]} 2>/dev/null | grep -e 'volume name' -e 'Block count' -e 'Last write'"
+    step "and here, the same bytes"
+    show "sha256sum $work/file1.img"
+    show "dumpe2fs -h ${loops[1]} 2>/dev/null | grep -e 'Block count' -e 'Last write'"
 fi
 
 step "removed as it was added"
