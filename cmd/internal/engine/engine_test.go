@@ -33,7 +33,7 @@ var exported = aoe.Addr{Shelf: 0, Slot: 1}
 
 // exportOn serves an image of size bytes as e0.1 on one end of a veth pair of
 // the given MTU, and returns the target, the image and an initiator's view from the other end.
-func exportOn(t *testing.T, link string, mtu, size int) (*target.Target, string, *initiator.Export) {
+func exportOn(t testing.TB, o Options, mtu, size int) (*target.Target, string, *initiator.Export) {
 	t.Helper()
 	ours, theirs := netiotest.Pair(t, mtu)
 	image := filepath.Join(t.TempDir(), "disk.img")
@@ -42,7 +42,8 @@ func exportOn(t *testing.T, link string, mtu, size int) (*target.Target, string,
 	}
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	tgt := New(Options{Link: link, Log: log, Spin: target.DefaultSpin})
+	o.Log, o.Spin = log, target.DefaultSpin
+	tgt := New(o)
 	t.Cleanup(func() {
 		if err := tgt.Close(context.Background()); err != nil {
 			t.Error(err)
@@ -87,7 +88,7 @@ func TestReadsAndWritesReachTheFile(t *testing.T) {
 
 func testReadsAndWrites(t *testing.T, link string, mtu int) {
 	const size = 4 << 20
-	tgt, image, x := exportOn(t, link, mtu, size)
+	tgt, image, x := exportOn(t, Options{Link: link}, mtu, size)
 	if x.Size() != size {
 		t.Fatalf("size %d, want %d", x.Size(), size)
 	}
