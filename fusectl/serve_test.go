@@ -110,7 +110,8 @@ func mounted(t *testing.T, env ...string) *daemon {
 func tryStart(dir string, env ...string) (*daemon, error) {
 	errs := new(strings.Builder)
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(append(os.Environ(), serveEnv+"="+dir), env...)
+	// The race detector sleeps for a second at exit unless told not to.
+	cmd.Env = append(append(os.Environ(), serveEnv+"="+dir, "GORACE=atexit_sleep_ms=0"), env...)
 	cmd.Stderr = errs
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

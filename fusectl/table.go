@@ -76,7 +76,7 @@ var kvbladeDir = &dir{
 func recordFile(name, about string, fields int, grammar string, parse func(line, cwd string) (target.Operation, error)) *file {
 	return &file{
 		name: name, about: about, takes: []string{grammar}, dialect: kvbladeDialect,
-		split: kvblade.Split(fields), page: kvblade.MaxWrite,
+		split: kvblade.Split(fields),
 		parse: func(_ *tree, _ subject, line, cwd string) (target.Operation, error) { return parse(line, cwd) },
 	}
 }

@@ -66,9 +66,6 @@ type file struct {
 	value bool
 	// maxWrite refuses larger writes; 0: any size.
 	maxWrite int
-	// page looks only at so many bytes of a write and returns a short count, as
-	// sysfs does; 0: at all of them.
-	page int
 }
 
 func (f *file) writable() bool { return f.parse != nil }

@@ -105,7 +105,7 @@ func TestRelativePath(t *testing.T) {
 // their buffers end.
 func TestBulk(t *testing.T) {
 	need(t, "bash", "dd")
-	const n = 1000
+	const n = 7000 // more than a buffer of cat's holds
 	var kvblade, aoeserver, drives strings.Builder
 	for i := range n {
 		fmt.Fprintf(&kvblade, "%d %d eth0 /dev/loop0\n", i/100, i%100)

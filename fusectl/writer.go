@@ -70,26 +70,12 @@ func (w *writer) write(data, cwd string) (int, syscall.Errno) {
 	if w.applied = false; data == "" {
 		return skipped, 0
 	}
-	data = w.firstPage(data)
 	kept := len(w.tail)
 	done, errno := w.commands(w.tail+data, cut(data))
 	if errno != 0 {
 		return 0, errno
 	}
 	return skipped + done - kept, 0
-}
-
-// firstPage is what a file that takes a page at a time looks at: the whole
-// lines in it, as long as there is one.
-func (w *writer) firstPage(data string) string {
-	if w.file.page == 0 || len(data) <= w.file.page {
-		return data
-	}
-	data = data[:w.file.page]
-	if i := strings.LastIndexByte(data, '\n'); i >= 0 {
-		data = data[:i+1]
-	}
-	return data
 }
 
 // cut tells whether the last line of a write without a newline at its end was

@@ -28,9 +28,6 @@ const (
 	Firmware = 0x0002
 )
 
-// MaxWrite is how many bytes of a write are looked at: sysfs takes a page.
-const MaxWrite = 4096
-
 // How many words the records have.
 const (
 	AddFields = 4 // SHELF SLOT IFNAME PATH, of add and readd
