@@ -1,0 +1,60 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// The tests of this package use the daemon as its user does: the binary in a
+// network namespace of the test, shell commands on the mounted tree, loop
+// devices, and initiators at the other end of a veth pair.
+
+// program is the binary under test.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "vbladefs-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "vbladefs")
+	build := exec.Command("go", "build", "-ldflags", "-X main.version=1.2-test", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the daemon: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// need ends the test unless these programs and FUSE are there: it fails under
+// CI=true and is skipped elsewhere.
+func need(t *testing.T, programs ...string) {
+	t.Helper()
+	missing := ""
+	if os.Geteuid() != 0 {
+		missing = "root"
+	}
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		missing = "/dev/fuse (modprobe fuse)"
+	}
+	for _, name := range programs {
+		if _, err := exec.LookPath(name); err != nil {
+			missing = "the program " + name
+		}
+	}
+	switch {
+	case missing == "":
+	case os.Getenv("CI") == "true":
+		t.Fatal("needs " + missing)
+	default:
+		t.Skip("needs " + missing)
+	}
+}
