@@ -51,8 +51,9 @@ func (o *order) enter(r *request) bool {
 		}
 	}
 	o.spans = append(o.spans, s)
+	free := r.blockers == 0 // once unlocked, a leave may have handed r out already
 	o.mu.Unlock()
-	return r.blockers == 0
+	return free
 }
 
 // leave takes r, which has finished, out, and appends to ready the requests
