@@ -90,6 +90,11 @@ func serve(args []string, stdout io.Writer) error {
 		return err
 	}
 	log.Infof("control tree on %s; `cat %s/README` says how to use it", o.dir, o.dir)
+	go func() {
+		if tree.Wait(); ctx.Err() == nil {
+			log.Error("somebody unmounted the control tree; exports are served on, restart to control them again")
+		}
+	}()
 	select {
 	case <-ctx.Done():
 		log.Info("stopping")
