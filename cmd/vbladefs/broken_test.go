@@ -12,6 +12,7 @@ import (
 // TestFileIsTruncated: sectors that are gone are errors, the rest is served,
 // and no write makes the file larger again; by every write policy.
 func TestFileIsTruncated(t *testing.T) {
+	t.Parallel()
 	here, there := netiotest.Pair(t, 9000)
 	client := connect(t, there, netiotest.Netif)
 	d := serve(t, here)
@@ -60,6 +61,7 @@ func TestFileIsTruncated(t *testing.T) {
 // the loop driver does for sectors that its file lost; without, it makes up
 // zeros.
 func TestLoopDeviceLosesItsFile(t *testing.T) {
+	t.Parallel()
 	here, there := netiotest.Pair(t, 1500)
 	client := connect(t, there, netiotest.Netif)
 	d := serve(t, here)
@@ -88,6 +90,7 @@ func TestLoopDeviceLosesItsFile(t *testing.T) {
 
 // TestReadOnly: writes are aborted, by whatever way the drive became read-only.
 func TestReadOnly(t *testing.T) {
+	t.Parallel()
 	here, there := netiotest.Pair(t, 1500)
 	client := connect(t, there, netiotest.Netif)
 	d := serve(t, here)
@@ -122,6 +125,7 @@ func TestReadOnly(t *testing.T) {
 
 // TestWritePolicies switches them while an initiator looks on and writes.
 func TestWritePolicies(t *testing.T) {
+	t.Parallel()
 	here, there := netiotest.Pair(t, 1500)
 	client := connect(t, there, netiotest.Netif)
 	device, path, disk := loopDisk(t, mib)
@@ -165,6 +169,7 @@ func (d *daemon) onlyDrive() string {
 // TestDeviceIsClaimedOnce: two drives and three addresses share one claim, which
 // goes with the last of them.
 func TestDeviceIsClaimedOnce(t *testing.T) {
+	t.Parallel()
 	here, there := netiotest.Pair(t, 1500)
 	client := connect(t, there, netiotest.Netif)
 	d := serve(t, here)

@@ -36,6 +36,7 @@ func exportOne(t *testing.T, here netiotest.Netns) (d *daemon, content []byte) {
 }
 
 func TestLinkGoesDownAndUp(t *testing.T) {
+	t.Parallel()
 	here, there := netiotest.Pair(t, 1500)
 	client := connect(t, there, netiotest.Netif)
 	d, disk := exportOne(t, here)
@@ -56,6 +57,7 @@ func TestLinkGoesDownAndUp(t *testing.T) {
 }
 
 func TestMTUChangesAreFollowed(t *testing.T) {
+	t.Parallel()
 	here, there := netiotest.Pair(t, 9000)
 	d, disk := exportOne(t, here)
 	for _, step := range []struct {
@@ -82,6 +84,7 @@ func TestMTUChangesAreFollowed(t *testing.T) {
 }
 
 func TestInterfaceIsDeletedAndMadeAgain(t *testing.T) {
+	t.Parallel()
 	here, there := netiotest.Pair(t, 1500)
 	d, disk := exportOne(t, here)
 	path, all := image(t, mib)
@@ -104,6 +107,7 @@ func TestInterfaceIsDeletedAndMadeAgain(t *testing.T) {
 }
 
 func TestInterfaceIsRenamed(t *testing.T) {
+	t.Parallel()
 	here, there := netiotest.Pair(t, 1500)
 	client := connect(t, there, "eth0")
 	d, disk := exportOne(t, here)
@@ -130,6 +134,7 @@ func TestInterfaceIsRenamed(t *testing.T) {
 // TestEveryInterface: an export without an interface extends to one that
 // appears later, and leaves one that goes.
 func TestEveryInterface(t *testing.T) {
+	t.Parallel()
 	here, there := netiotest.Pair(t, 1500)
 	d := serve(t, here)
 	path, disk := image(t, mib)
@@ -150,6 +155,7 @@ func TestEveryInterface(t *testing.T) {
 
 // TestMultipath: what is written over one interface is there over the other.
 func TestMultipath(t *testing.T) {
+	t.Parallel()
 	here, there := netiotest.Pair(t, 1500)
 	netiotest.Join(here, "eth1", there, "eth1", 9000)
 	d := serve(t, here)

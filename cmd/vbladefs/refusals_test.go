@@ -103,6 +103,7 @@ func mountedLoop(t *testing.T) string {
 
 // TestBadInput writes each mistake to each command file.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	s := openShop(t)
 	before, held := s.tree(), s.count("fd")
 	for _, r := range s.refusals() {
@@ -216,6 +217,7 @@ func (s *shop) mistakes() []refusal {
 // TestPartOfAWriteIsApplied: the lines before the bad one stay, those after it
 // are not looked at.
 func TestPartOfAWriteIsApplied(t *testing.T) {
+	t.Parallel()
 	s := openShop(t)
 	_, complaint, _ := s.shell(`printf 'add a %s\nadd b /nothing\nadd c %s\n' "$1" "$1" | cat > "$T/vblade/drives"`, s.spare)
 	if !strings.HasSuffix(complaint, "No such file or directory") {
@@ -228,6 +230,7 @@ func TestPartOfAWriteIsApplied(t *testing.T) {
 
 // TestForceTakesAClaimedDevice: who forces it gets a mounted device all the same.
 func TestForceTakesAClaimedDevice(t *testing.T) {
+	t.Parallel()
 	s := openShop(t)
 	device := s.bad[len(s.bad)-1].path
 	s.echo("add mounted "+device+" force", "vblade/drives")

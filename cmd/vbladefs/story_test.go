@@ -14,6 +14,7 @@ import (
 // looked at from each of them and used from the other end, and all taken away
 // through a tree that they were not added through.
 func TestStory(t *testing.T) {
+	t.Parallel()
 	here, there := netiotest.Pair(t, 9000)
 	client := connect(t, there, netiotest.Netif)
 	d := serve(t, here)
@@ -78,6 +79,7 @@ func TestStory(t *testing.T) {
 
 // TestAoetools asks with Debian's own client.
 func TestAoetools(t *testing.T) {
+	t.Parallel()
 	need(t, "aoeping")
 	here, there := netiotest.Pair(t, 1500)
 	d := serve(t, here)
@@ -98,6 +100,7 @@ func TestAoetools(t *testing.T) {
 
 // TestAnnounce asks for announcements by hand.
 func TestAnnounce(t *testing.T) {
+	t.Parallel()
 	here, there := netiotest.Pair(t, 1500)
 	client := connect(t, there, netiotest.Netif)
 	d := serve(t, here)

@@ -1,0 +1,171 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"vbladefs/netio/netiotest"
+)
+
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	ns := netiotest.New(t)
+	usage := []string{"usage: vbladefs serve [options] DIRECTORY"}
+	for _, tt := range []struct {
+		name, line string
+		code       int
+		says       []string
+	}{
+		{"nothing", "", 2, []string{"commands:", "serve [options] DIRECTORY"}},
+		{"help", "help", 0, []string{"echo add /dev/loop1 0 1 eth0", "serve", "version"}},
+		{"-h", "-h", 0, []string{"commands:"}},
+		{"version", "version", 0, []string{"vbladefs 1.2-test\n"}},
+		{"--version", "--version", 0, []string{"vbladefs 1.2-test\n"}},
+		{"unknown command", "sreve /x", 2, []string{`unknown command "sreve"`, "vbladefs help"}},
+		{"serve -h", "serve -h", 0, append(usage, "-cache", "-link", "-group", "-busy-poll")},
+		{"no directory", "serve", 2, append(usage, "0 arguments, want one")},
+		{"two directories", "serve /a /b", 2, append(usage, "2 arguments, want one")},
+		{"unknown flag", "serve -colour red /a", 2, append(usage, "-colour")},
+		{"unknown link", "serve -link fast /a", 2, append(usage, "want auto, ring or raw")},
+		{"unknown policy", "serve -cache none /a", 2, append(usage, "want writeback, direct or durable")},
+		{"unknown group", "serve -group no-such-group /a", 2, append(usage, "no-such-group")},
+		{"busy poll", "serve -busy-poll 2s /a", 2, append(usage, "want 0 to 1s")},
+		{"not a directory", "serve /dev/null", 1, []string{"vbladefs serve:", "not a directory"}},
+		{"below a file", "serve /dev/null/x", 1, []string{"vbladefs serve:", "not a directory"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			need(t)
+			d := start(t, ns, strings.Fields(tt.line)...)
+			if code := d.exitCode(); code != tt.code {
+				t.Errorf("exit code %d, want %d", code, tt.code)
+			}
+			for _, want := range tt.says {
+				if !strings.Contains(d.stderr.String(), want) {
+					t.Errorf("says\n%s\nwithout %q", d.stderr, want)
+				}
+			}
+		})
+	}
+}
+
+// TestEnd: a signal ends the daemon while it serves, and nothing is left.
+func TestEnd(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			here, there := netiotest.Pair(t, 1500)
+			parent := mountDir(t)
+			d := serveOn(t, here, filepath.Join(parent, "made", "for", "it"))
+			device, path, disk := loopDisk(t, mib)
+			d.echo("add "+device+" 0 1", "aoeserver")
+			put(t, connect(t, there, "eth0").open("0.1"), disk, 100, 50000)
+			if code := d.stop(sig); code != 0 {
+				t.Errorf("exit code %d, want 0", code)
+			}
+			d.checkUnmounted()
+			if left, _ := os.ReadDir(parent); len(left) > 0 {
+				t.Errorf("%v is left of the mount point", left)
+			}
+			if err := openExclusively(device); err != nil {
+				t.Errorf("the device is still claimed: %v", err)
+			}
+			checkFile(t, path, disk)
+			sockets, err := here.Command("cat", "/proc/net/packet").Output()
+			if err != nil || len(lines(string(sockets))) != 1 { // the heading
+				t.Errorf("packet sockets are left in the namespace: %v\n%s", err, sockets)
+			}
+		})
+	}
+}
+
+// TestEndDespiteAVisitor: a shell that stands in the tree does not keep the
+// daemon from ending.
+func TestEndDespiteAVisitor(t *testing.T) {
+	t.Parallel()
+	d := serve(t, netiotest.New(t))
+	visitor := exec.Command("bash", "-c", "cd vblade; exec 3< drives; echo ready; read line")
+	visitor.Dir = d.dir
+	leave, err := visitor.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready, err := visitor.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := visitor.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer visitor.Wait()
+	defer leave.Close()
+	if _, err := ready.Read(make([]byte, 16)); err != nil {
+		t.Fatal(err)
+	}
+	if code := d.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	d.checkUnmounted()
+}
+
+// TestRestartAfterKill: the mount that a killed daemon leaves is replaced, and
+// its device can be exported again.
+func TestRestartAfterKill(t *testing.T) {
+	t.Parallel()
+	here, there := netiotest.Pair(t, 1500)
+	dir := mountDir(t)
+	device, _, disk := loopDisk(t, mib)
+	for range 3 {
+		d := serveOn(t, here, dir)
+		d.echo("add "+device+" 0 1 eth0", "aoeserver")
+		put(t, connect(t, there, "eth0").open("0.1"), disk, 4000, 4000)
+		if code := d.stop(syscall.SIGKILL); code != -1 {
+			t.Errorf("exit code %d after SIGKILL", code)
+		}
+		if _, err := os.ReadDir(dir); err == nil {
+			t.Error("the tree of a dead daemon can be read")
+		}
+	}
+	d := serveOn(t, here, dir)
+	d.echo("add "+device+" 0 1 eth0", "aoeserver")
+	checkBytes(t, "after three deaths", readAll(t, connect(t, there, "eth0").open("0.1")), disk)
+}
+
+// TestSecondDaemon: a directory that is served is refused, and the daemon that
+// serves it is not disturbed.
+func TestSecondDaemon(t *testing.T) {
+	t.Parallel()
+	ns := netiotest.New(t)
+	first := serve(t, ns)
+	second := start(t, ns, "serve", first.dir)
+	if code := second.exitCode(); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	for _, want := range []string{first.dir, "a running vbladefs serves it", "choose another folder"} {
+		if !strings.Contains(second.stderr.String(), want) {
+			t.Errorf("says\n%s\nwithout %q", second.stderr, want)
+		}
+	}
+	first.check()
+	if !mounted(t, first.dir) {
+		t.Error("the first one's tree is gone")
+	}
+}
+
+// TestSomeoneElseUnmounts: serving goes on without a tree, and the daemon ends
+// as always.
+func TestSomeoneElseUnmounts(t *testing.T) {
+	t.Parallel()
+	here, there := netiotest.Pair(t, 1500)
+	d := serve(t, here)
+	path, disk := image(t, mib)
+	d.echo("add "+path+" 0 1 eth0", "aoeserver")
+	tool(t, "umount", d.dir)
+	checkBytes(t, "without a tree", readAll(t, connect(t, there, "eth0").open("0.1")), disk)
+	if code := d.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
