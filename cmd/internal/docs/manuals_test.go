@@ -1,0 +1,169 @@
+package docs
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var manuals = []string{"aoebench.1", "vbladefs-ctl.5", "vbladefs.8"}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(root + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestManualsRender holds the pages to no warning of groff, which man uses, nor of mandoc where there is one.
+func TestManualsRender(t *testing.T) {
+	if _, err := exec.LookPath("groff"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("groff is missing; scripts/setup.sh groff-base installs it")
+		}
+		t.Skip("groff is missing; scripts/setup.sh groff-base installs it")
+	}
+	for _, name := range manuals {
+		page := root + "docs/" + name
+		out, err := exec.Command("groff", "-Kutf8", "-mandoc", "-ww", "-Tutf8", "-z", page).CombinedOutput()
+		if err != nil || len(out) > 0 {
+			t.Errorf("groff on %s: %v\n%s", name, err, out)
+		}
+		if _, err := exec.LookPath("mandoc"); err != nil {
+			continue
+		}
+		if out, err := exec.Command("mandoc", "-T", "lint", "-W", "warning", page).CombinedOutput(); err != nil {
+			t.Errorf("mandoc on %s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// TestManualsAreInstalled holds `make install` to the pages that there are.
+func TestManualsAreInstalled(t *testing.T) {
+	pages, err := filepath.Glob(root + "docs/*.[1-8]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	makefile := read(t, "Makefile")
+	var found []string
+	for _, page := range pages {
+		name := filepath.Base(page)
+		found = append(found, name)
+		section := name[len(name)-1:]
+		if want := "docs/" + name + " $(DESTDIR)$(PREFIX)/share/man/man" + section + "/" + name; !strings.Contains(makefile, want) {
+			t.Errorf("the Makefile does not install %s: want a line with %q", name, want)
+		}
+	}
+	same(t, "pages in docs and pages that are tested", found, manuals)
+}
+
+// TestServeOptions compares the options of vbladefs serve with its manual.
+func TestServeOptions(t *testing.T) {
+	help := output(t, "vbladefs", "serve", "-h")
+	page := read(t, "docs/vbladefs.8")
+	same(t, "options: in serve -h, and in the manual", submatches(`(?m)^  (-[a-z-]+)`, help), manualFlags(page))
+	same(t, "options: in the synopsis, and in the manual", prefixed("-", submatches(`(?m)^\.Op Fl ([a-z-]+) Ar`, page)), manualFlags(page))
+	for _, m := range regexp.MustCompile(`(?m)^  -([a-z-]+) .*\n.*\(default "?([^")]+)`).FindAllStringSubmatch(help, -1) {
+		item := manualItem(t, page, `\.It Fl `+m[1]+` `)
+		if !strings.Contains(item, m[2]) || !strings.Contains(item, "default") {
+			t.Errorf("the manual of -%s does not give its default %q:\n%s", m[1], m[2], item)
+		}
+	}
+}
+
+// TestCommands compares the commands of vbladefs with its manual.
+func TestCommands(t *testing.T) {
+	_, list, _ := strings.Cut(output(t, "vbladefs", "help"), "commands:\n")
+	page := read(t, "docs/vbladefs.8")
+	commands := submatches(`(?m)^  ([a-z]+) `, list)
+	same(t, "commands: in help, and in the synopsis", commands, submatches(`(?m)^\.Nm\n\.Cm ([a-z]+)$`, page))
+	description, _, _ := strings.Cut(page, ".Sh ACKNOWLEDGED WRITES")
+	same(t, "commands: in help, and described", commands, submatches(`(?m)^\.It Cm ([a-z]+)$`, description))
+}
+
+// TestBenchOptions compares the flags of aoebench with its help and its manual.
+func TestBenchOptions(t *testing.T) {
+	parsed := submatches(`f\.\w*Var\([^"]+"([a-z]+)"`, read(t, "cmd/aoebench/options.go"))
+	for i, name := range parsed {
+		parsed[i] = "--" + name
+		if len(name) == 1 {
+			parsed[i] = "-" + name
+		}
+	}
+	if len(parsed) == 0 {
+		t.Fatal("cmd/aoebench/options.go: no flag found")
+	}
+	help := output(t, "aoebench", "--help")
+	same(t, "flags: of aoebench, and in its help", parsed, submatches(`(?m)[ (](--?[a-z]+)\b`, help))
+	same(t, "flags: of aoebench, and in its manual", parsed, manualFlags(read(t, "docs/aoebench.1")))
+}
+
+// TestBenchFields compares the fields of aoebench's JSON with its manual.
+func TestBenchFields(t *testing.T) {
+	var fields []string
+	for _, name := range []string{"result.go", "ledger.go", "main.go"} {
+		fields = append(fields, submatches("`json:\"([^,\"]+)", read(t, "cmd/aoebench/"+name))...)
+	}
+	var documented []string
+	for _, line := range submatches(`(?m)^\.(?:It )?Va (.*)$`, read(t, "docs/aoebench.1")) {
+		documented = append(documented, strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == ',' })...)
+	}
+	documented = slices.DeleteFunc(documented, func(s string) bool { return s == "." })
+	same(t, "fields: in the JSON, and in the manual", fields, documented)
+}
+
+// manualFlags lists the flags that have an item of their own.
+func manualFlags(page string) []string {
+	return append(prefixed("-", submatches(`(?m)^\.It Fl ([a-z-]+)\b`, page)),
+		prefixed("--", submatches(`(?m)^\.It Fl Fl ([a-z-]+)\b`, page))...)
+}
+
+// manualItem is the text of the item that begins with the expression.
+func manualItem(t *testing.T, page, begins string) string {
+	t.Helper()
+	m := regexp.MustCompile(`(?ms)^` + begins + `(.*?)^\.(It|El)`).FindStringSubmatch(page)
+	if m == nil {
+		t.Fatalf("the manual has no item %s", begins)
+	}
+	return strings.NewReplacer(`\(mc`, "µ").Replace(m[1])
+}
+
+func submatches(expression, text string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile(expression).FindAllStringSubmatch(text, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+func prefixed(prefix string, list []string) []string {
+	all := make([]string, len(list))
+	for i, s := range list {
+		all[i] = prefix + s
+	}
+	return all
+}
+
+// same compares two lists as sets, both ways.
+func same(t *testing.T, what string, a, b []string) {
+	t.Helper()
+	if len(a) == 0 {
+		t.Errorf("%s: the first list is empty", what)
+	}
+	for _, s := range a {
+		if !slices.Contains(b, s) {
+			t.Errorf("%s: only the first has %q", what, s)
+		}
+	}
+	for _, s := range b {
+		if !slices.Contains(a, s) {
+			t.Errorf("%s: only the second has %q", what, s)
+		}
+	}
+}
