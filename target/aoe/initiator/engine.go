@@ -137,6 +137,9 @@ func (e *Engine) Submit(io *IO) error {
 // submitted, as far as the window allows. An error means that the link is
 // broken, never that it dropped a frame.
 func (e *Engine) Push() error {
+	if e.pending == nil && e.deferred == 0 {
+		return nil // the usual turn of a spinning loop: not even the clock
+	}
 	e.now = e.clock()
 	room := e.pace.window - (e.Outstanding() - e.deferred)
 	room = e.pushDeferred(room)

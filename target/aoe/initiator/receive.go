@@ -11,8 +11,8 @@ import (
 // valid until the next Poll. An error means that the link is broken.
 func (e *Engine) Poll() ([]*IO, error) {
 	e.done = e.done[:0]
-	e.now = e.clock()
 	n, err := e.link.Receive(e.batch)
+	e.now = e.clock() // once for the whole batch, which is here now
 	if err != nil {
 		return nil, fmt.Errorf("receiving from %v: %w", e.peer.mac, err)
 	}

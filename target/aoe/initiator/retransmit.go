@@ -1,6 +1,9 @@
 package initiator
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Retransmit is what an engine does about a frame without a reply
 // (INITIATORS §8.6).
@@ -23,6 +26,16 @@ const (
 // String is the name by which ParseRetransmit knows r.
 func (r Retransmit) String() string {
 	return [...]string{RetransmitSame: "same", RetransmitNone: "none", RetransmitLinux: "linux", 3: "unknown"}[r&3]
+}
+
+// ParseRetransmit reads "same", "none" or "linux".
+func ParseRetransmit(s string) (Retransmit, error) {
+	for _, r := range []Retransmit{RetransmitSame, RetransmitNone, RetransmitLinux} {
+		if s == r.String() {
+			return r, nil
+		}
+	}
+	return 0, fmt.Errorf("retransmission %q: want none, same or linux", s)
 }
 
 // Timers. The first two are Linux's and iPXE's, the others ours.
