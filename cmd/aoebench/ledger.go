@@ -1,0 +1,204 @@
+package main
+
+import (
+	"fmt"
+	"hash/crc32"
+
+	"vbladefs/target/aoe"
+)
+
+// A ledger knows, for each sector of the span, what a read may return.
+//
+// Writes of a sector have generations 1, 2, 3 …; what was there before is
+// generation 0. While writes of one sector overlap in time they form a chain;
+// the target may have executed any of them last, unless nothing was sent twice:
+// then it is the last one sent, since requests take effect in arrival order
+// (PROTOCOL §7). A read may return any generation from floor, as it was when
+// the read was sent, to top, as it is when the read returns.
+type ledger struct {
+	stamper
+	sectors []sectorState // by LBA
+
+	checked uint64 // sectors
+	unknown uint64 // of them: not written by this run, accepted
+	bad     [badKinds]uint64
+	reports []badSector
+}
+
+type sectorState struct {
+	floor   uint32 // least generation that can still be there
+	top     uint32 // last generation sent
+	chain   uint32 // first generation of the chain in progress
+	hash    uint32 // CRC32C of generation 0, once it has been read
+	pending uint16 // writes in flight; one that failed stays so for ever
+	read    bool   // hash is set
+}
+
+// stateBytes is the memory that a sector of the span takes.
+const stateBytes = 20
+
+// badKind is how a sector can be bad.
+type badKind uint8
+
+const (
+	badLost      badKind = iota // acknowledged write, older foreign data found
+	badStale                    // acknowledged write, an older generation found
+	badMisplaced                // another sector's or export's stamp
+	badTorn                     // two generations in one sector
+	badDamaged                  // a stamp with wrong bytes
+	badChanged                  // never written by us, yet not what it was
+	badFuture                   // a generation that was never sent
+	badKinds
+)
+
+var badNames = [badKinds]string{"lost", "stale", "misplaced", "torn", "damaged", "changed", "impossible"}
+
+// badSector is one bad sector for the report.
+type badSector struct {
+	LBA      uint64 `json:"lba"`
+	Kind     string `json:"kind"`
+	Expected string `json:"expected"`
+	Found    string `json:"found"`
+}
+
+// maxReports is how many bad sectors are described; all are counted.
+const maxReports = 10
+
+func newLedger(s stamper, sectors uint64) *ledger {
+	return &ledger{stamper: s, sectors: make([]sectorState, sectors)}
+}
+
+func (l *ledger) badTotal() uint64 {
+	var n uint64
+	for _, k := range l.bad {
+		n += k
+	}
+	return n
+}
+
+// sendWrite stamps data for the next generation of its sectors.
+func (l *ledger) sendWrite(lba uint64, data []byte) {
+	for ; len(data) > 0; data, lba = data[aoe.SectorSize:], lba+1 {
+		s := &l.sectors[lba]
+		s.top++
+		if s.pending == 0 {
+			s.chain = s.top
+		}
+		s.pending++
+		l.fill(data, lba, s.top)
+	}
+}
+
+// wrote notes the end of a write. A write that failed may have happened, and
+// may still happen later. ordered says that no request was ever sent twice.
+func (l *ledger) wrote(lba uint64, bytes int, ok, ordered bool) {
+	if !ok {
+		return
+	}
+	end := lba + uint64(bytes/aoe.SectorSize)
+	for ; lba < end; lba++ {
+		s := &l.sectors[lba]
+		s.pending--
+		s.floor = max(s.floor, s.chain)
+		if s.pending == 0 && ordered {
+			s.floor = s.top
+		}
+	}
+}
+
+// sendRead notes what the read of len(floors) sectors may return at least.
+func (l *ledger) sendRead(lba uint64, floors []uint32) {
+	for i := range floors {
+		floors[i] = l.sectors[lba+uint64(i)].floor
+	}
+}
+
+// didRead checks what a read returned.
+func (l *ledger) didRead(lba uint64, data []byte, floors []uint32) {
+	for i, floor := range floors {
+		l.check(lba+uint64(i), data[i*aoe.SectorSize:][:aoe.SectorSize], floor)
+	}
+}
+
+func (l *ledger) check(lba uint64, sector []byte, floor uint32) {
+	l.checked++
+	s := &l.sectors[lba]
+	c := l.read(sector)
+	switch {
+	case !c.ours:
+		l.checkForeign(lba, s, sector, floor, c)
+	case !c.whole:
+		l.broken(lba, s, sector, floor, c)
+	case c.lba != lba || c.addr != addrWord(l.addr):
+		l.report(badMisplaced, lba, s, sector, floor, c)
+	case c.gen < floor:
+		l.report(badStale, lba, s, sector, floor, c)
+	case c.gen > s.top || c.gen == 0:
+		l.report(badFuture, lba, s, sector, floor, c)
+	}
+}
+
+// checkForeign judges content that is not a stamp of this run: right only where
+// no write of ours was acknowledged, and then always the same.
+func (l *ledger) checkForeign(lba uint64, s *sectorState, sector []byte, floor uint32, c content) {
+	for back := uint32(0); back < 4 && back < s.top; back++ { // half a stamp, behind half of something else
+		if l.endsAs(sector, lba, s.top-back) {
+			l.report(badTorn, lba, s, sector, floor, c)
+			return
+		}
+	}
+	if floor > 0 {
+		l.report(badLost, lba, s, sector, floor, c)
+		return
+	}
+	hash := crc32.Checksum(sector, castagnoli)
+	if s.read && s.hash != hash {
+		l.report(badChanged, lba, s, sector, floor, c)
+		return
+	}
+	s.hash, s.read = hash, true
+	l.unknown++
+}
+
+// broken tells a torn stamp, which begins as one generation and ends as
+// something else, from a damaged one.
+func (l *ledger) broken(lba uint64, s *sectorState, sector []byte, floor uint32, c content) {
+	at := l.firstBad(sector, lba, c.gen)
+	begins := c.lba == lba && c.gen > 0 && c.gen <= s.top && at > atFiller
+	for gen := s.top; begins && gen > 0 && gen+8 > s.top; gen-- {
+		if gen != c.gen && l.endsAs(sector, lba, gen) {
+			l.note(badTorn, lba, s, floor, fmt.Sprintf("generation %d up to byte %d, generation %d at the end", c.gen, at, gen))
+			return
+		}
+	}
+	if begins && !l.endsAs(sector, lba, c.gen) {
+		l.note(badTorn, lba, s, floor, fmt.Sprintf("generation %d up to byte %d, other data at the end", c.gen, at))
+		return
+	}
+	l.note(badDamaged, lba, s, floor, fmt.Sprintf("%s, wrong from byte %d on", c.describe(sector), at))
+}
+
+func (l *ledger) report(k badKind, lba uint64, s *sectorState, sector []byte, floor uint32, c content) {
+	if l.bad[k]++; len(l.reports) < maxReports {
+		l.describe(k, lba, s, floor, c.describe(sector))
+	}
+}
+
+func (l *ledger) note(k badKind, lba uint64, s *sectorState, floor uint32, found string) {
+	if l.bad[k]++; len(l.reports) < maxReports {
+		l.describe(k, lba, s, floor, found)
+	}
+}
+
+func (l *ledger) describe(k badKind, lba uint64, s *sectorState, floor uint32, found string) {
+	want := fmt.Sprintf("generation %d", s.top)
+	switch {
+	case s.top == 0:
+		want = "the data read before"
+	case floor == 0:
+		want = fmt.Sprintf("the data from before this run, or generation 1 to %d", s.top)
+	case floor < s.top:
+		want = fmt.Sprintf("generation %d to %d", floor, s.top)
+	}
+	l.reports = append(l.reports, badSector{LBA: lba, Kind: badNames[k], Expected: want, Found: found})
+}
