@@ -22,8 +22,12 @@ const (
 // version is set by the Makefile.
 var version = "unreleased"
 
-// errUsage marks errors of the command line.
-var errUsage = errors.New("usage")
+// usageError is a mistake in the command line.
+type usageError struct{ reason string }
+
+func (e *usageError) Error() string { return e.reason }
+
+func badUsage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
 // command is one sub-command of vbladefs.
 type command struct {
@@ -72,10 +76,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // report tells of a command's error and returns the exit code.
 func report(c command, err error, stderr io.Writer) int {
+	var usage *usageError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
-	case errors.Is(err, errUsage):
+	case errors.As(err, &usage):
 		_, _ = fmt.Fprintf(stderr, "vbladefs %s: %v\nusage: vbladefs %s %s; `vbladefs %s -h` explains the options\n",
 			c.name, err, c.name, c.args, c.name)
 		return exitUsage

@@ -38,29 +38,29 @@ type serveOptions struct {
 func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	var o serveOptions
 	f := flag.NewFlagSet("vbladefs serve", flag.ContinueOnError)
-	f.SetOutput(w)
+	f.SetOutput(io.Discard) // errors are reported once, by report
 	f.StringVar(&o.link, "link", "auto", "how frames are received: ring, raw, or auto, which takes ring where it can")
 	f.StringVar(&o.cache, "cache", string(target.CacheDirect), "write policy of new drives: writeback, direct or durable")
 	f.StringVar(&o.group, "group", "", "group that may write to the control tree, besides root")
 	f.DurationVar(&o.busyPoll, "busy-poll", target.DefaultSpin, "how long to look for frames before sleeping; 0 to sleep at once")
-	f.Usage = func() {
-		_, _ = fmt.Fprint(w, "usage: vbladefs serve [options] DIRECTORY\n\nMounts the control tree on DIRECTORY and serves until SIGTERM or SIGINT.\n\n")
-		f.PrintDefaults()
-	}
+	f.Usage = func() {}
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		_, _ = fmt.Fprint(w, "usage: vbladefs serve [options] DIRECTORY\n\nMounts the control tree on DIRECTORY and serves until SIGTERM or SIGINT.\n\n")
+		f.SetOutput(w)
+		f.PrintDefaults()
 		return o, err
 	} else if err != nil {
-		return o, fmt.Errorf("%w: %w", errUsage, err)
+		return o, badUsage("%v", err)
 	}
 	switch {
 	case f.NArg() != 1:
-		return o, fmt.Errorf("%w: %d arguments, want one: the directory to mount on", errUsage, f.NArg())
+		return o, badUsage("%d arguments, want one: the directory to mount on", f.NArg())
 	case o.link != "auto" && o.link != "ring" && o.link != "raw":
-		return o, fmt.Errorf("%w: -link %q: want auto, ring or raw", errUsage, o.link)
+		return o, badUsage("-link %q: want auto, ring or raw", o.link)
 	case o.cache != string(target.CacheWriteback) && o.cache != string(target.CacheDirect) && o.cache != string(target.CacheDurable):
-		return o, fmt.Errorf("%w: -cache %q: want writeback, direct or durable", errUsage, o.cache)
+		return o, badUsage("-cache %q: want writeback, direct or durable", o.cache)
 	case o.busyPoll < 0 || o.busyPoll > time.Second:
-		return o, fmt.Errorf("%w: -busy-poll %s: want 0 to 1s", errUsage, o.busyPoll)
+		return o, badUsage("-busy-poll %s: want 0 to 1s", o.busyPoll)
 	}
 	o.dir = f.Arg(0)
 	return o, nil
@@ -81,6 +81,7 @@ func serve(args []string, stdout io.Writer) error {
 	log.AddHook(events)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	signal.Ignore(syscall.SIGHUP) // a daemon outlives the terminal that started it
 
 	t := engine.New(engine.Options{Link: o.link, Cache: target.Cache(o.cache), Spin: o.busyPoll, Log: log})
 	followed := make(chan error, 1)
@@ -118,7 +119,7 @@ func lookupGroup(name string) (uint32, error) {
 	}
 	g, err := user.LookupGroup(name)
 	if err != nil {
-		return 0, fmt.Errorf("%w: -group %q: %w", errUsage, name, err)
+		return 0, badUsage("-group %q: %v", name, err)
 	}
 	gid, err = strconv.ParseUint(g.Gid, 10, 32)
 	return uint32(gid), err
