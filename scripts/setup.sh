@@ -14,7 +14,8 @@ GROUPS_USAGE='groups:
   vm      qemu-system-x86 busybox-static xz-utils
                                          the machine that runs the Linux AoE client
   race    gcc libc6-dev                  go test -race
-  all     net, fs, client and vm'
+  docs    groff-base                     renders the manual pages
+  all     net, fs, client, vm and docs'
 
 die() { echo "setup.sh: $*" >&2; exit 1; }
 
@@ -25,7 +26,8 @@ packages_of() {
     client) echo aoetools vblade ;;
     vm) echo qemu-system-x86 busybox-static xz-utils ;;
     race) echo gcc libc6-dev ;;
-    all) for g in net fs client vm; do packages_of $g; done ;;
+    docs) echo groff-base ;;
+    all) for g in net fs client vm docs; do packages_of $g; done ;;
     *) echo "$1" ;;
     esac
 }
@@ -40,6 +42,7 @@ why() {
     qemu-system-x86) echo 'runs the Linux AoE client in a virtual machine' ;;
     busybox-static) echo 'the user space of that virtual machine' ;;
     gcc | libc6-dev) echo 'C compiler: the race detector is linked with it' ;;
+    groff-base) echo 'renders the manual pages, to check them' ;;
     xz-utils) echo 'unpacks its kernel' ;;
     *) echo 'asked for' ;;
     esac
