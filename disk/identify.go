@@ -62,7 +62,7 @@ var advice = map[unix.Errno]string{
 	unix.EPERM:   "allow this user to open it, or export it read-only",
 	unix.EISDIR:  "name a regular file or a block device",
 	unix.ENOTBLK: "name a regular file or a block device",
-	unix.EROFS:   "export it read-only",
+	unix.EROFS:   "it can only be exported read-only",
 	unix.EBUSY:   "unmount it or end what uses it, or force it",
 	unix.ENXIO:   "give it at least one sector of 512 bytes, or attach its medium",
 	unix.EAGAIN:  "it was replaced while it was opened, so try again",

@@ -44,7 +44,7 @@ var commands = []struct {
 
 // Parse reads one command. A relative device path starts at cwd.
 func Parse(line, cwd string) (target.Operation, error) {
-	words := text.Fields(line, " \t")
+	words := text.Fields(line, " \t\n") // a newline is left only in a write of nothing else
 	if len(words) == 0 {
 		return nil, text.Malformed("nothing written: want add, del, hostmask or rmmask")
 	}
