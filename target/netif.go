@@ -137,8 +137,9 @@ func (t *Target) detach(ports []*port) error {
 	return nil
 }
 
-// drainGrace is how long a removal waits for requests in flight.
-const drainGrace = 3 * time.Second
+// drainGrace is how long a removal waits for requests in flight; a variable for
+// tests.
+var drainGrace = 3 * time.Second
 
 // drained waits until the requests of p, which is in no table any more, are
 // answered.

@@ -33,7 +33,7 @@ func TestStaleDuplicates(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("go test -run StaleDuplicates -stale.seed %d", seed)
-	rig := targettest.MemoryRig(t)
+	rig := newRig(t)
 	s := &stale{t: t, rig: rig, machine: rig.Machine(), rnd: rand.New(rand.NewPCG(seed, 1)),
 		copies: map[uint32]staleCopy{}}
 	s.setUp()

@@ -1,0 +1,85 @@
+package target
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
+
+// Borrowed is a worker whose turns a test takes itself.
+type Borrowed struct {
+	w    *worker
+	back chan struct{}
+}
+
+// Borrow stops the worker of an interface between two turns, until Return.
+func Borrow(t *Target, netif string) *Borrowed {
+	t.ops.Lock()
+	defer t.ops.Unlock()
+	b := &Borrowed{w: t.netifs[netif].worker, back: make(chan struct{})}
+	lent := make(chan struct{})
+	b.w.post(func() { close(lent); <-b.back })
+	<-lent
+	return b
+}
+
+func (b *Borrowed) Turn() bool { return b.w.turn() }
+func (b *Borrowed) Return()    { close(b.back) }
+
+// Spoil fills the memory of the next replies, so that what is not written shows.
+func (b *Borrowed) Spoil() {
+	copy(b.w.scratch, bytes.Repeat([]byte{0xee}, 4*replyStride))
+}
+
+// With calls f while the worker has another link and queue.
+func (b *Borrowed) With(l Link, q Queue, f func()) {
+	link, queue := b.w.link, b.w.queue
+	b.w.link, b.w.queue = l, q
+	f()
+	b.w.link, b.w.queue = link, queue
+}
+
+// ForgetRules empties the lists and config strings of all blades.
+func ForgetRules(t *Target) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, b := range t.blades {
+		b.rules.Store(&rules{})
+	}
+}
+
+// Unreturned says which requests are not back in the pools; nothing may be in
+// flight.
+func Unreturned(t *Target) error {
+	t.ops.Lock()
+	defer t.ops.Unlock()
+	for _, n := range t.netifs {
+		free, waiting := 0, 0
+		counted := make(chan struct{})
+		n.worker.post(func() {
+			free, waiting = len(n.worker.pool.free), len(n.worker.ready)+len(n.worker.sending)+len(n.worker.headers)
+			close(counted)
+		})
+		<-counted
+		if free != poolRequests || waiting != 0 {
+			return fmt.Errorf("%s: %d of %d requests are in the pool, %d wait", n.name, free, poolRequests, waiting)
+		}
+		for _, p := range n.ports {
+			if k := p.counts.inFlight.Load(); k != 0 {
+				return fmt.Errorf("%s on %s: %d in flight", p.blade.addr, n.name, k)
+			}
+		}
+	}
+	for _, d := range t.devices {
+		if !d.order.idle() {
+			return fmt.Errorf("%s: requests are left in its order", d.key)
+		}
+	}
+	return nil
+}
+
+// SetDrainGrace changes how long removals wait for requests in flight.
+func SetDrainGrace(d time.Duration) (old time.Duration) {
+	old, drainGrace = drainGrace, d
+	return old
+}

@@ -1,0 +1,88 @@
+package target
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"vbladefs/target/aoe"
+)
+
+// A table against a map, under random changes; older tables stay as they were.
+func TestTable(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(rand.Uint64(), 3))
+	random := func() aoe.Addr {
+		return aoe.Addr{Shelf: uint16(rnd.IntN(3))<<8 | uint16(rnd.IntN(3)), Slot: uint8(rnd.IntN(4))}
+	}
+	model := map[aoe.Addr]*port{}
+	now := &table{}
+	for range 2000 {
+		a := random()
+		old, before := now, now.get(a)
+		if rnd.IntN(2) == 0 {
+			delete(model, a)
+			now = now.with(a, nil)
+		} else {
+			p := &port{}
+			model[a] = p
+			now = now.with(a, p)
+		}
+		if old.get(a) != before {
+			t.Fatal("an older table has changed")
+		}
+		a = random()
+		if now.get(a) != model[a] {
+			t.Fatalf("%v leads to %p, want %p", a, now.get(a), model[a])
+		}
+		asked := random()
+		if rnd.IntN(2) == 0 {
+			asked.Shelf = aoe.AnyShelf
+		}
+		if rnd.IntN(2) == 0 {
+			asked.Slot = aoe.AnySlot
+		}
+		want, got := map[*port]bool{}, map[*port]bool{}
+		for own, p := range model {
+			if asked.Matches(own) {
+				want[p] = true
+			}
+		}
+		now.matching(asked, func(p *port) {
+			if !want[p] || got[p] {
+				t.Fatalf("%v brings a port that it does not match, or twice", asked)
+			}
+			got[p] = true
+		})
+		if len(got) != len(want) {
+			t.Fatalf("%v brings %d ports, want %d", asked, len(got), len(want))
+		}
+	}
+	for a := range model {
+		now = now.with(a, nil)
+	}
+	if *now != (table{}) {
+		t.Error("an empty table keeps memory")
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	for _, exports := range []int{1, 10000} {
+		b.Run(fmt.Sprintf("exports=%d", exports), func(b *testing.B) {
+			t := &table{}
+			for i := range exports {
+				t = t.with(aoe.Addr{Shelf: uint16(i / 16), Slot: uint8(i % 16)}, &port{})
+			}
+			i, found := 0, 0
+			b.ReportAllocs()
+			for b.Loop() {
+				i = (i + 7919) % exports
+				if t.get(aoe.Addr{Shelf: uint16(i / 16), Slot: uint8(i % 16)}) != nil {
+					found++
+				}
+			}
+			if found != b.N {
+				b.Fatalf("%d of %d found", found, b.N)
+			}
+		})
+	}
+}
