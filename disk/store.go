@@ -69,6 +69,17 @@ func (s *Store) SetPolicy(p Policy) error {
 	return nil
 }
 
+// Flush makes every write that finished before it durable. It may wait for the device for long.
+func (s *Store) Flush() error {
+	if s.readOnly {
+		return nil
+	}
+	if err := flush(s.fd); err != nil {
+		return fmt.Errorf("flush %s: %w: see the kernel's log", s.path, err)
+	}
+	return nil
+}
+
 // Refresh asks the kernel for the size again, makes it the size that writes are checked against, and returns it.
 func (s *Store) Refresh() (sizeBytes int64, err error) {
 	if s.id.block {

@@ -8,13 +8,17 @@ import (
 // store is a disk.Store as a target.Store.
 type store struct{ *disk.Store }
 
-// SetCache sets the store's write policy.
+// SetCache sets the store's write policy. What was written under a laxer one
+// becomes durable before it returns.
 func (s *store) SetCache(c target.Cache) error {
 	policy, err := disk.ParsePolicy(string(c))
 	if err != nil {
 		return err
 	}
-	return s.SetPolicy(policy)
+	if err := s.SetPolicy(policy); err != nil {
+		return err
+	}
+	return s.Flush()
 }
 
 var accesses = map[target.Access]disk.Access{
