@@ -55,6 +55,9 @@ func orAny(netif string) string {
 }
 
 func (op Export) apply(t *Target) error {
+	if n := len(op.Config); n > aoe.MaxConfigString {
+		return fmt.Errorf("%w: config string of %d bytes: want at most %d", ErrTooLong, n, aoe.MaxConfigString)
+	}
 	port := AddPort{Addr: op.Addr, Interface: op.Interface}
 	if blade := t.blades[op.Addr]; blade != nil {
 		return op.extend(t, blade, port)
