@@ -80,13 +80,13 @@ func (w *writer) write(data, cwd string) (int, syscall.Errno) {
 
 // cut tells whether the last line of a write without a newline at its end was
 // probably cut by the writer's buffer: the write is a single byte, is whole
-// pages, is as much as FUSE passes on, or holds many lines.
+// pages, is as much as FUSE passes on, or holds other lines. Half a command
+// must not be carried out: it may name another device.
 func cut(data string) bool {
 	if strings.HasSuffix(data, "\n") {
 		return false
 	}
-	return len(data) == 1 || len(data)%pageSize == 0 || len(data) > maxFUSEWrite-pageSize ||
-		len(data) >= 1024 && strings.Contains(data, "\n")
+	return len(data) == 1 || len(data)%pageSize == 0 || len(data) > maxFUSEWrite-pageSize || strings.Contains(data, "\n")
 }
 
 // commands applies the lines of all, but keeps the last one if it is cut, and

@@ -61,6 +61,7 @@ func TestWriter(t *testing.T) {
 		{"bad", file{}, []string{"bad\n"}, []result{{0, unix.EINVAL}}, 0, []string{"bad"}},
 		{"second bad: tried once", file{}, []string{"a\nbad\nc\n", "bad\nc\n"}, []result{{2, 0}, {0, unix.EINVAL}}, 0, []string{"a", "bad"}},
 		{"second bad, something else then", file{}, []string{"a\nbad\n", "c\n"}, []result{{2, 0}, {2, 0}}, 0, []string{"a", "bad", "c"}},
+		{"cut by a small buffer", file{}, []string{"a\n/dev/sda", "1\n"}, []result{{10, 0}, {2, 0}}, 0, []string{"a", "/dev/sda1"}},
 		{"byte by byte", file{}, []string{"a", "b", "\n", "c", "d"}, []result{{1, 0}, {1, 0}, {1, 0}, {1, 0}, {1, 0}}, 0, []string{"ab", "cd"}},
 		{"byte by byte, bad at the end", file{}, []string{"b", "a", "d"}, []result{{1, 0}, {1, 0}, {1, 0}}, unix.EINVAL, []string{"bad"}},
 		{"a full page is cut", file{}, []string{page, "z\n"}, []result{{4096, 0}, {2, 0}}, 0, []string{page[:4000], page[4001:] + "z"}},
