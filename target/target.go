@@ -81,7 +81,8 @@ func New(c Config) *Target {
 }
 
 // Close stops serving: requests that have arrived are finished and answered,
-// then everything is released. It waits no longer than ctx for a drive.
+// then everything is released. It waits no longer than ctx for a drive; it may
+// be called again, and does nothing once all is released.
 func (t *Target) Close(ctx context.Context) error {
 	t.ops.Lock()
 	defer t.ops.Unlock()
@@ -106,6 +107,8 @@ func (t *Target) Close(ctx context.Context) error {
 	for _, d := range t.devices {
 		stuck = errors.Join(stuck, d.store.Close())
 	}
+	clear(t.netifs)
+	clear(t.devices)
 	return stuck
 }
 
