@@ -279,6 +279,9 @@ func (op Rebind) apply(t *Target) error {
 		t.release(next)
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
+	if d.device.Load().writeThrough.Load() { // what the initiator was promised holds for the next store too
+		next.writeThrough.Store(true)
+	}
 	old := d.device.Swap(next)
 	t.mu.Lock()
 	d.path = op.Path
