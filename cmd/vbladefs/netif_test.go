@@ -89,14 +89,12 @@ func TestInterfaceIsDeletedAndMadeAgain(t *testing.T) {
 	d, disk := exportOne(t, here)
 	path, all := image(t, mib)
 	d.echo("add "+path+" 0 2", "aoeserver") // on every interface
-	for range 2 {
+	for round := 1; round <= 2; round++ {
 		connect(t, there, "eth0").discovers("0.1", "0.2")
 		here.Run("ip", "link", "del", "eth0") // the other end goes too
 		d.awaitEffective("d", "eth0", "0")
 		d.awaitEffective("disk.img", "*", "0")
-		if log := d.read("log"); !strings.Contains(log, "eth0 has vanished") {
-			t.Errorf("the log does not tell:\n%s", log)
-		}
+		d.await("the log tells", func() bool { return strings.Count(d.read("log"), "eth0 has vanished") == round })
 		netiotest.Join(here, "eth0", there, "eth0", 9000)
 		d.awaitEffective("d", "eth0", "16")
 	}

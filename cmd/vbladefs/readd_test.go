@@ -28,7 +28,7 @@ func TestReaddUnderLoad(t *testing.T) {
 			echo 0 1 eth0 "$1" > "$T/kvblade/readd" && echo 0 1 eth0 "$2" > "$T/kvblade/readd" || exit
 		done; echo 0 1 eth0 "$1" > "$T/kvblade/readd"`, deviceB, pathA)
 		if err != nil {
-			complaint += err.Error()
+			complaint += ": " + err.Error() + ": " + d.lastEvent()
 		}
 		swapped <- complaint
 	}()

@@ -1,0 +1,115 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"vbladefs/netio/netiotest"
+	"vbladefs/target/aoe/initiator"
+)
+
+// frozenDisk is an image on a file system of its own, which freeze makes hang
+// every write to it until thaw.
+func frozenDisk(t *testing.T) (path string, content []byte, freeze, thaw func()) {
+	t.Helper()
+	need(t, "mkfs.ext4", "fsfreeze")
+	device, _, _ := loopDisk(t, 16*mib)
+	tool(t, "mkfs.ext4", "-q", device)
+	dir := mountDir(t)
+	tool(t, "mount", device, dir)
+	t.Cleanup(func() { tool(t, "umount", dir) })
+	content = random(mib)
+	path = filepath.Join(dir, "stuck.img")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tool(t, "sync", "-f", path)
+	t.Cleanup(func() { _ = exec.Command("fsfreeze", "-u", dir).Run() }) // whatever happens
+	return path, content, func() { tool(t, "fsfreeze", "-f", dir) }, func() { tool(t, "fsfreeze", "-u", dir) }
+}
+
+// TestStuckDisk: a disk that hangs holds up nothing but its own requests, is
+// not torn away from them, and goes on where it was.
+func TestStuckDisk(t *testing.T) {
+	t.Parallel()
+	here, there := netiotest.Pair(t, 1500)
+	d := serve(t, here)
+	path, content, freeze, thaw := frozenDisk(t)
+	healthy, disk := image(t, mib)
+	d.echo("add "+path+" 0 1 eth0", "aoeserver")
+	d.echo("add "+healthy+" 0 2 eth0", "aoeserver")
+	stuck, well := connect(t, there, "eth0").open("0.1"), connect(t, there, "eth0").open("0.2")
+
+	freeze()
+	write := &initiator.IO{Op: initiator.Write, LBA: 8, Data: random(8192)}
+	copy(content[8*512:], write.Data)
+	if err := stuck.Engine().Submit(write); err != nil {
+		t.Fatal(err)
+	}
+	if err := stuck.Engine().Push(); err != nil {
+		t.Fatal(err)
+	}
+	d.await("the writes are with the disk", func() bool { return d.stat("kvblade/0.1@eth0/stats", "in_flight") != "0" })
+
+	put(t, well, disk, 0, 100000)
+	checkBytes(t, "the other disk", readAll(t, well), disk)
+	before := d.cat("aoeserver", "vblade/drives")
+	if errno := d.tryEcho("0 1 eth0", "kvblade/del"); errno != "EBUSY" {
+		t.Errorf("del of a stuck export: %q, want EBUSY", errno)
+	}
+	if said := d.lastEvent(); !strings.Contains(said, "the drive may be stuck") {
+		t.Errorf("the log says %q", said)
+	}
+	thaw()
+	for done := false; !done; {
+		if err := stuck.Engine().Push(); err != nil {
+			t.Fatal(err)
+		}
+		finished, err := stuck.Engine().Poll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		done = len(finished) > 0
+	}
+	if write.Err != nil {
+		t.Errorf("the write that was stuck: %v", write.Err)
+	}
+	wantText(t, d.cat("aoeserver", "vblade/drives"), before)
+	checkBytes(t, "the stuck disk", readAll(t, stuck), content)
+	d.echo("0 1 eth0", "kvblade/del")
+	checkFile(t, path, content)
+}
+
+// TestEndWithAStuckDisk: a disk that hangs delays the end and does not prevent
+// it; the daemon says what it left undone.
+func TestEndWithAStuckDisk(t *testing.T) {
+	t.Parallel()
+	here, there := netiotest.Pair(t, 1500)
+	d := serve(t, here)
+	path, _, freeze, thaw := frozenDisk(t)
+	d.echo("add "+path+" 0 1 eth0", "aoeserver")
+	stuck := connect(t, there, "eth0").open("0.1")
+	freeze()
+	if err := stuck.Engine().Submit(&initiator.IO{Op: initiator.Write, Data: random(512)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := stuck.Engine().Push(); err != nil {
+		t.Fatal(err)
+	}
+	d.await("the write is with the disk", func() bool { return d.stat("kvblade/0.1@eth0/stats", "in_flight") == "1" })
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	d.await("the daemon gives up", func() bool {
+		return strings.Contains(d.stderr.String(), "requests in flight did not finish in time: 0.1 on eth0")
+	})
+	d.checkUnmounted()
+	thaw() // until now the kernel keeps what is left of the process
+	if code := d.exitCode(); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+}
