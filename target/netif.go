@@ -40,8 +40,9 @@ func (t *Target) ensureNetif(info Interface) (*netif, error) {
 		n.worker = w
 		t.netifs[info.Name] = n
 		go w.run()
+	} else if *n.info.Load() != info {
+		t.follow(n, info) // the notice of the change is still on its way
 	}
-	n.info.Store(&info)
 	if !n.linked.Load() {
 		if err := t.relink(n); err != nil {
 			t.dropIfUnused(n)
