@@ -124,6 +124,7 @@ type counters struct {
 	reads, readSectors   atomic.Uint64
 	writes, writeSectors atomic.Uint64
 	others, errors       atomic.Uint64
+	failures             atomic.Uint64 // transfers that failed, among the errors
 	dropped, announces   atomic.Uint64
 	inFlight             atomic.Int32
 }

@@ -89,7 +89,8 @@ func (w *worker) answer(r *request, err error) {
 		// Uncorrectable, with all sectors left: never a success with a
 		// remainder, which the Linux initiator takes for a whole one.
 		result = result.Failed(ata.UNC, uint8(r.sectors))
-		if n := counts.errors.Add(1); n&(n-1) == 0 { // 1, 2, 4, 8 …: enough to know
+		counts.errors.Add(1)
+		if n := counts.failures.Add(1); n&(n-1) == 0 { // 1, 2, 4, 8 …: enough to know
 			go w.target.logFailure(p, r.op, r.lba, r.sectors, n, err)
 		}
 	} else {
