@@ -28,7 +28,7 @@ func TestReaddUnderLoad(t *testing.T) {
 			echo 0 1 eth0 "$1" > "$T/kvblade/readd" && echo 0 1 eth0 "$2" > "$T/kvblade/readd" || exit
 		done; echo 0 1 eth0 "$1" > "$T/kvblade/readd"`, deviceB, pathA)
 		if err != nil {
-			complaint += ": " + err.Error() + ": " + d.lastEvent()
+			complaint += ": " + err.Error()
 		}
 		swapped <- complaint
 	}()
@@ -38,7 +38,7 @@ func TestReaddUnderLoad(t *testing.T) {
 		select {
 		case complaint := <-swapped:
 			if complaint != "" {
-				t.Fatalf("readd: %s", complaint)
+				t.Fatalf("readd: %s: %s", complaint, d.lastEvent())
 			}
 			done = true
 		default:
