@@ -162,11 +162,21 @@ func (t *Target) release(d *device) {
 		return
 	}
 	go func() { // only after Rebind, from a device that is stuck
-		for !d.order.idle() {
-			time.Sleep(10 * time.Millisecond)
+		for !d.settle(time.Minute) {
 		}
 		closeStore()
 	}()
+}
+
+// settle waits until nothing is in flight on d, and reports whether that came
+// within grace.
+func (d *device) settle(grace time.Duration) bool {
+	for end := time.Now().Add(grace); !d.order.idle(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkDriveName refuses what cannot be a directory beside the fixed files of

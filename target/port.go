@@ -292,6 +292,7 @@ func (op Rebind) apply(t *Target) error {
 			t.announce(p)
 		}
 	}
+	old.settle(drainGrace) // swapped back at once, it must be free
 	t.release(old)
 	return nil
 }
