@@ -8,6 +8,7 @@ import (
 
 // Borrowed is a worker whose turns a test takes itself.
 type Borrowed struct {
+	t    *Target
 	w    *worker
 	back chan struct{}
 }
@@ -16,7 +17,7 @@ type Borrowed struct {
 func Borrow(t *Target, netif string) *Borrowed {
 	t.ops.Lock()
 	defer t.ops.Unlock()
-	b := &Borrowed{w: t.netifs[netif].worker, back: make(chan struct{})}
+	b := &Borrowed{t: t, w: t.netifs[netif].worker, back: make(chan struct{})}
 	lent := make(chan struct{})
 	b.w.post(func() { close(lent); <-b.back })
 	<-lent
@@ -31,8 +32,12 @@ func (b *Borrowed) Spoil() {
 	copy(b.w.scratch, bytes.Repeat([]byte{0xee}, 4*replyStride))
 }
 
-// With calls f while the worker has another link and queue.
+// With calls f while the worker has another link and queue, and nobody else
+// asks anything of it: no announcement is repeated.
 func (b *Borrowed) With(l Link, q Queue, f func()) {
+	b.t.ops.Lock()
+	defer b.t.ops.Unlock()
+	b.w.turn()
 	link, queue := b.w.link, b.w.queue
 	b.w.link, b.w.queue = l, q
 	f()

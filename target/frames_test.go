@@ -7,11 +7,8 @@ import (
 	"vbladefs/target/aoe"
 )
 
-// Initiators of these tests.
-var (
-	alice = aoe.MAC{2, 0, 0, 0, 0, 0xa}
-	bob   = aoe.MAC{2, 0, 0, 0, 0, 0xb}
-)
+// alice is the initiator of these tests.
+var alice = aoe.MAC{2, 0, 0, 0, 0, 0xa}
 
 func must(t testing.TB, err error) {
 	t.Helper()
