@@ -45,6 +45,7 @@ func describeAll(list []*binding) []PortInfo {
 }
 
 func (b *binding) addStats(s *Stats) {
+	s.add(&b.past)
 	for _, p := range b.ports {
 		p.counts.addTo(s)
 	}

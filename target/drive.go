@@ -125,6 +125,9 @@ func (t *Target) acquire(op AddDrive) (*device, error) {
 		if op.Access == AccessReadWrite && d.store.ReadOnly() {
 			return nil, fmt.Errorf("%w: %s is open read-only already: %w", ErrStore, op.Path, syscall.EROFS)
 		}
+		if op.Cache != "" && op.Cache != d.cache {
+			return nil, fmt.Errorf("%w: %s is open with write policy %s already; change that first", ErrInUse, op.Path, d.cache)
+		}
 		d.users++
 		return d, nil
 	}

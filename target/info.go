@@ -15,6 +15,19 @@ type Stats struct {
 	Announces    uint64
 }
 
+// add adds o to s.
+func (s *Stats) add(o *Stats) {
+	s.Reads += o.Reads
+	s.ReadSectors += o.ReadSectors
+	s.Writes += o.Writes
+	s.WriteSectors += o.WriteSectors
+	s.Others += o.Others
+	s.Errors += o.Errors
+	s.Dropped += o.Dropped
+	s.InFlight += o.InFlight
+	s.Announces += o.Announces
+}
+
 // DriveInfo describes a drive at one moment.
 type DriveInfo struct {
 	Name         string

@@ -106,6 +106,7 @@ type binding struct {
 	sectors uint8
 	quiet   bool
 	ports   []*port // one for each interface that it is on now; guarded by Target.mu
+	past    Stats   // of the ports that it had on interfaces since gone; guarded by Target.mu
 }
 
 // port is a binding on one interface: what a worker needs to serve it.
@@ -131,15 +132,17 @@ type counters struct {
 
 // addTo adds c to s.
 func (c *counters) addTo(s *Stats) {
-	s.Reads += c.reads.Load()
-	s.ReadSectors += c.readSectors.Load()
-	s.Writes += c.writes.Load()
-	s.WriteSectors += c.writeSectors.Load()
-	s.Others += c.others.Load()
-	s.Errors += c.errors.Load()
-	s.Dropped += c.dropped.Load()
-	s.Announces += c.announces.Load()
-	s.InFlight += uint64(max(c.inFlight.Load(), 0))
+	s.add(&Stats{
+		Reads:        c.reads.Load(),
+		ReadSectors:  c.readSectors.Load(),
+		Writes:       c.writes.Load(),
+		WriteSectors: c.writeSectors.Load(),
+		Others:       c.others.Load(),
+		Errors:       c.errors.Load(),
+		Dropped:      c.dropped.Load(),
+		Announces:    c.announces.Load(),
+		InFlight:     uint64(max(c.inFlight.Load(), 0)),
+	})
 }
 
 // portSectors is how many sectors a request may have on an interface of the

@@ -132,6 +132,7 @@ func (t *Target) detach(ports []*port) error {
 		p.netif.ports = without(p.netif.ports)
 		t.mu.Lock()
 		p.binding.ports = without(p.binding.ports)
+		p.counts.addTo(&p.binding.past)
 		t.mu.Unlock()
 		t.dropIfUnused(p.netif)
 	}

@@ -71,7 +71,7 @@ type Export struct {
 	Access    Access
 	Config    []byte // the blade's first config string, at most aoe.MaxConfigString bytes
 	Unique    bool   // refuse an address that is served on any other interface
-	Quiet     bool   // announce nothing
+	Quiet     bool   // not announced when it is added, so that an accept list can be set first
 	Identity
 }
 

@@ -77,6 +77,8 @@ func TestRefusals(t *testing.T) {
 		{target.AddDrive{Name: "new", Path: "/disks/readonly", Access: target.AccessReadWrite}, syscall.EROFS, "/disks/readonly"},
 		{target.AddDrive{Name: "new", Path: "/disks/shut", Access: target.AccessReadWrite}, syscall.EROFS, "/disks/shut"},
 
+		{target.AddDrive{Name: "new", Path: "/disks/idle", Cache: target.CacheDurable}, target.ErrInUse, "/disks/idle"},
+
 		{target.RemoveDrive{Name: "none"}, target.ErrNoDrive, "none"},
 		{target.RemoveDrive{Name: "d"}, target.ErrInUse, "d"},
 
