@@ -142,6 +142,7 @@ func TestCloseDrains(t *testing.T) {
 // Requests in flight finish on the store that they began on; later ones go to
 // the next; the first closes when nothing uses it.
 func TestRebindUnderLoad(t *testing.T) {
+	defer target.SetDrainGrace(target.SetDrainGrace(20 * time.Millisecond)) // the first store stays stuck for a while
 	rig := serving(t)
 	m := rig.Machine()
 	next := m.AddMedium("/disks/next", 2000, false)
