@@ -24,7 +24,7 @@ func inMemory(t *testing.T, b betrayal, args ...string) (*bench, *fakeTarget) {
 	// A clock that ticks when it is read: a loaded machine measures nothing in
 	// a short time of its own.
 	var now time.Duration
-	tick := func() time.Duration { now += 10 * time.Microsecond; return now }
+	tick := func() time.Duration { now += 100 * time.Microsecond; return now }
 	x, err := in.Open(o.addr, initiator.Options{Window: o.window, Clock: tick})
 	if err != nil {
 		t.Fatal(err)
