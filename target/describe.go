@@ -45,7 +45,7 @@ func describeAll(list []*binding) []PortInfo {
 }
 
 func (b *binding) addStats(s *Stats) {
-	s.add(&b.past)
+	s.Add(b.past)
 	for _, p := range b.ports {
 		p.counts.addTo(s)
 	}
@@ -58,4 +58,14 @@ func (b *blade) describe() BladeInfo {
 
 func compareAddr(a, b aoe.Addr) int {
 	return cmp.Or(cmp.Compare(a.Shelf, b.Shelf), cmp.Compare(a.Slot, b.Slot))
+}
+
+func (n *netif) describe() InterfaceInfo {
+	info := InterfaceInfo{Name: n.name, MTU: n.info.Load().MTU, Up: n.up(), Ports: len(n.ports),
+		Ignored: n.ignored.Load(), Foreign: n.foreign.Load()}
+	info.ReceiveDrops, info.SendDrops = n.drops()
+	if link := n.link.Load(); link != nil {
+		info.Link = (*link).Kind()
+	}
+	return info
 }

@@ -15,8 +15,8 @@ type Stats struct {
 	Announces    uint64
 }
 
-// add adds o to s.
-func (s *Stats) add(o *Stats) {
+// Add adds o to s.
+func (s *Stats) Add(o Stats) {
 	s.Reads += o.Reads
 	s.ReadSectors += o.ReadSectors
 	s.Writes += o.Writes
@@ -64,4 +64,17 @@ type BladeInfo struct {
 	Masks   []aoe.MAC // the protocol's MAC mask list
 	Reserve []aoe.MAC // the protocol's reserve list
 	Accept  []aoe.MAC // hosts that alone are answered, newest first
+}
+
+// InterfaceInfo describes an interface with ports at one moment.
+type InterfaceInfo struct {
+	Name         string
+	MTU          int    // bytes
+	Up           bool   // it is there, up, and served
+	Link         string // how frames are received: "ring", "raw"; empty while there is no link
+	Ports        int
+	Ignored      uint64 // frames that no target answers: replies, forged sources, no AoE
+	Foreign      uint64 // frames for addresses that are not exported here
+	ReceiveDrops uint64 // frames lost before they were looked at
+	SendDrops    uint64 // replies that the interface refused
 }

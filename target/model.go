@@ -132,7 +132,7 @@ type counters struct {
 
 // addTo adds c to s.
 func (c *counters) addTo(s *Stats) {
-	s.add(&Stats{
+	s.Add(Stats{
 		Reads:        c.reads.Load(),
 		ReadSectors:  c.readSectors.Load(),
 		Writes:       c.writes.Load(),

@@ -1,7 +1,6 @@
 package target
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -16,7 +15,11 @@ type netif struct {
 	table  atomic.Pointer[table]
 	linked atomic.Bool // the worker has a link, or will have one next turn
 	worker *worker
-	ports  []*port // guarded by Target.ops
+	ports  []*port // changed with Target.ops and Target.mu held
+
+	repeats [2]*time.Timer       // announcements to come; guarded by Target.ops
+	link    atomic.Pointer[Link] // the worker's, for its counters
+	past    struct{ receiveDrops, sendDrops atomic.Uint64 }
 
 	ignored atomic.Uint64 // frames that no target answers: replies, forged sources, no AoE
 	foreign atomic.Uint64 // frames for addresses that are not ours
@@ -38,7 +41,9 @@ func (t *Target) ensureNetif(info Interface) (*netif, error) {
 			return nil, fmt.Errorf("cannot start a worker for %s: %w", info.Name, err)
 		}
 		n.worker = w
+		t.mu.Lock()
 		t.netifs[info.Name] = n
+		t.mu.Unlock()
 		go w.run()
 	} else if *n.info.Load() != info {
 		t.follow(n, info) // the notice of the change is still on its way
@@ -57,7 +62,9 @@ func (t *Target) dropIfUnused(n *netif) {
 	if len(n.ports) > 0 {
 		return
 	}
+	t.mu.Lock()
 	delete(t.netifs, n.name)
+	t.mu.Unlock()
 	n.worker.post(func() { n.worker.stopped = true })
 	<-n.worker.done
 }
@@ -72,6 +79,7 @@ func (t *Target) relink(n *netif) error {
 		return fmt.Errorf("cannot receive on %s: %w", n.name, err)
 	}
 	n.linked.Store(true)
+	n.link.Store(&link)
 	n.worker.post(func() { n.worker.link = link })
 	t.log.WithField("netif", n.name).Infof("serving on %s, MTU %d, by %s", n.name, n.info.Load().MTU, link.Kind())
 	return nil
@@ -89,13 +97,19 @@ func (t *Target) unlink(n *netif) {
 			}
 		}
 		w.send()
-		if w.link != nil {
-			_ = w.link.Close()
-			w.link, w.broken = nil, nil
-		}
-		n.linked.Store(false)
+		w.closeLink()
 	})
 	<-closed
+}
+
+// drops counts the frames that the links of n lost.
+func (n *netif) drops() (received, sent uint64) {
+	received, sent = n.past.receiveDrops.Load(), n.past.sendDrops.Load()
+	if link := n.link.Load(); link != nil {
+		received += (*link).ReceiveDrops()
+		sent += (*link).SendDrops()
+	}
+	return received, sent
 }
 
 // attach makes b reachable on n.
@@ -104,8 +118,8 @@ func (t *Target) attach(b *binding, n *netif) *port {
 	p.sectors.Store(int32(portSectors(n.info.Load().MTU, b.sectors)))
 	t.mu.Lock()
 	b.ports = append(b.ports, p)
-	t.mu.Unlock()
 	n.ports = append(n.ports, p)
+	t.mu.Unlock()
 	n.table.Store(n.table.Load().with(b.blade.addr, p))
 	return p
 }
@@ -129,8 +143,8 @@ func (t *Target) detach(ports []*port) error {
 		without := func(list []*port) []*port {
 			return slices.DeleteFunc(slices.Clone(list), func(q *port) bool { return q == p })
 		}
-		p.netif.ports = without(p.netif.ports)
 		t.mu.Lock()
+		p.netif.ports = without(p.netif.ports)
 		p.binding.ports = without(p.binding.ports)
 		p.counts.addTo(&p.binding.past)
 		t.mu.Unlock()
@@ -155,133 +169,4 @@ func (p *port) drained() bool {
 	}
 	w.barrier() // the last replies are out
 	return true
-}
-
-// InterfaceChanged tells the target of an interface that is there, now looking
-// like this. Exports on every interface extend to it, ports of its name come
-// up, and initiators learn of a changed sector count.
-func (t *Target) InterfaceChanged(info Interface) {
-	t.ops.Lock()
-	defer t.ops.Unlock()
-	if t.closed {
-		return
-	}
-	t.known[info.Name] = info
-	for _, b := range t.everywhere() {
-		if err := t.extend(b, info); err != nil {
-			t.log.WithError(err).Errorf("%s cannot be served on %s", b.blade.addr, info.Name)
-		}
-	}
-	if n := t.netifs[info.Name]; n != nil {
-		t.follow(n, info)
-	}
-}
-
-// follow brings n up to date with its interface.
-func (t *Target) follow(n *netif, info Interface) {
-	old := *n.info.Load()
-	wasUp := n.up()
-	n.info.Store(&info)
-	if !n.linked.Load() || info.Index != old.Index || info.MTU != old.MTU {
-		if err := t.relink(n); err != nil {
-			t.log.WithError(err).Errorf("%s stays down; trying again", n.name)
-			time.AfterFunc(time.Second, func() { t.recheck(n.name) })
-			return
-		}
-	}
-	cameUp := n.up() && !wasUp
-	for _, p := range n.ports {
-		sectors := int32(portSectors(info.MTU, p.binding.sectors))
-		changed := p.sectors.Swap(sectors) != sectors
-		if changed || cameUp && !p.binding.quiet {
-			t.announce(p)
-		}
-	}
-	if cameUp {
-		t.announceAgain(n)
-	}
-	if wasUp && !n.up() {
-		t.log.Warnf("interface %s is down; its ports wait for it", n.name)
-	}
-}
-
-// InterfaceVanished tells the target that the interface with this name and
-// index is gone. Its ports stay, down, until one of that name returns.
-func (t *Target) InterfaceVanished(name string, index int) {
-	t.ops.Lock()
-	defer t.ops.Unlock()
-	if t.closed || t.known[name].Index != index && t.known[name].Index != 0 {
-		return // a new interface has taken the name already
-	}
-	delete(t.known, name)
-	n := t.netifs[name]
-	if n == nil {
-		return
-	}
-	gone := *n.info.Load()
-	gone.Up, gone.Index = false, 0
-	n.info.Store(&gone)
-	t.unlink(n)
-	t.log.Warnf("interface %s has vanished; its ports wait for its return", name)
-	var transient []*port
-	for _, p := range n.ports {
-		if p.binding.netif == EveryInterface {
-			transient = append(transient, p)
-		}
-	}
-	if err := t.detach(transient); err != nil {
-		t.log.WithError(err).Warn("ports of a vanished interface kept")
-	}
-}
-
-// linkLost follows a worker that gave its link up.
-func (t *Target) linkLost(name string, err error) {
-	t.log.WithError(err).Warnf("interface %s is lost; looking for it", name)
-	time.Sleep(100 * time.Millisecond) // an interface that is being removed takes a moment
-	t.recheck(name)
-}
-
-// recheck asks the kernel how the interface is now.
-func (t *Target) recheck(name string) {
-	info, err := t.parts.LookupInterface(name)
-	switch {
-	case err == nil:
-		t.InterfaceChanged(info)
-	case errors.Is(err, ErrNoInterface):
-		t.InterfaceVanished(name, t.knownIndex(name))
-	default:
-		t.log.WithError(err).Warnf("cannot look %s up; trying again", name)
-		time.AfterFunc(time.Second, func() { t.recheck(name) })
-	}
-}
-
-func (t *Target) knownIndex(name string) int {
-	t.ops.Lock()
-	defer t.ops.Unlock()
-	return t.known[name].Index
-}
-
-// announce has the worker of p announce it.
-func (t *Target) announce(p *port) {
-	w := p.netif.worker
-	w.post(func() { w.announce(p) })
-}
-
-// announceAgain repeats the announcements of an interface that came up after
-// one and three seconds: switches that run a spanning tree drop the first.
-func (t *Target) announceAgain(n *netif) {
-	for _, delay := range []time.Duration{time.Second, 3 * time.Second} {
-		time.AfterFunc(delay, func() {
-			t.ops.Lock()
-			defer t.ops.Unlock()
-			if t.closed || t.netifs[n.name] != n {
-				return
-			}
-			for _, p := range n.ports {
-				if !p.binding.quiet {
-					t.announce(p)
-				}
-			}
-		})
-	}
 }

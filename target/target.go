@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,11 +57,12 @@ type Target struct {
 	cache Cache
 	spin  time.Duration
 
-	ops     sync.Mutex           // one operation at a time
-	closed  bool                 // guarded by ops
-	netifs  map[string]*netif    // with ports; guarded by ops
-	known   map[string]Interface // all that are there; guarded by ops
-	devices map[string]*device   // guarded by ops
+	ops     sync.Mutex             // one operation at a time
+	closed  bool                   // guarded by ops
+	netifs  map[string]*netif      // with ports; changed with ops and mu held
+	known   map[string]Interface   // all that are there; guarded by ops
+	retries map[string]*time.Timer // interfaces to look at again; guarded by ops
+	devices map[string]*device     // guarded by ops
 
 	mu       sync.RWMutex
 	drives   []*drive            // in order of creation; guarded by mu
@@ -76,7 +78,7 @@ func New(c Config) *Target {
 		c.Cache = CacheDirect
 	}
 	return &Target{parts: c.Parts, log: c.Log, cache: c.Cache, spin: c.Spin,
-		netifs: map[string]*netif{}, known: map[string]Interface{}, devices: map[string]*device{},
+		netifs: map[string]*netif{}, known: map[string]Interface{}, retries: map[string]*time.Timer{}, devices: map[string]*device{},
 		byName: map[string]*drive{}, blades: map[aoe.Addr]*blade{}}
 }
 
@@ -225,6 +227,28 @@ func (t *Target) Blade(addr aoe.Addr) (BladeInfo, bool) {
 		return b.describe(), true
 	}
 	return BladeInfo{}, false
+}
+
+// Interfaces lists the interfaces that have ports, by name.
+func (t *Target) Interfaces() []InterfaceInfo {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	list := make([]InterfaceInfo, 0, len(t.netifs))
+	for _, n := range t.netifs {
+		list = append(list, n.describe())
+	}
+	slices.SortFunc(list, func(a, b InterfaceInfo) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// Interface describes the interface of that name, if it has ports.
+func (t *Target) Interface(name string) (InterfaceInfo, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if n := t.netifs[name]; n != nil {
+		return n.describe(), true
+	}
+	return InterfaceInfo{}, false
 }
 
 // findBinding returns the binding of addr to netif, or nil; mu is held.

@@ -85,9 +85,7 @@ func (w *worker) run() {
 		}
 		w.idle()
 	}
-	if w.link != nil {
-		_ = w.link.Close()
-	}
+	w.closeLink()
 	_ = w.queue.Close()
 	_ = w.target.parts.FreeBuffers(w.pool.memory)
 }
@@ -182,10 +180,21 @@ func (w *worker) send() {
 // lose gives up a link that is of no more use; the target looks for the
 // interface again.
 func (w *worker) lose(err error) {
-	_ = w.link.Close()
-	w.link, w.broken = nil, nil
-	w.netif.linked.Store(false)
+	w.closeLink()
 	go w.target.linkLost(w.netif.name, err)
+}
+
+// closeLink closes the link, if there is one, and keeps its counts.
+func (w *worker) closeLink() {
+	w.netif.linked.Store(false)
+	if w.link == nil {
+		return
+	}
+	_ = w.link.Close()
+	w.netif.link.Store(nil)
+	w.netif.past.receiveDrops.Add(w.link.ReceiveDrops())
+	w.netif.past.sendDrops.Add(w.link.SendDrops())
+	w.link, w.broken = nil, nil
 }
 
 // reply makes room for one more reply and returns it, zeroed as far as every

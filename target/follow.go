@@ -1,0 +1,169 @@
+package target
+
+import (
+	"errors"
+	"time"
+)
+
+// This file follows the interfaces: they come, go, and change under the ports.
+
+// retryDelay is how long an interface that could not be served is left alone.
+const retryDelay = time.Second
+
+// InterfaceChanged tells the target of an interface that is there, now looking
+// like this. Exports on every interface extend to it, ports of its name come
+// up, and initiators learn of a changed sector count.
+func (t *Target) InterfaceChanged(info Interface) {
+	t.ops.Lock()
+	defer t.ops.Unlock()
+	if !t.closed {
+		t.changed(info)
+	}
+}
+
+func (t *Target) changed(info Interface) {
+	t.known[info.Name] = info
+	for _, b := range t.everywhere() {
+		if err := t.extend(b, info); err != nil {
+			t.later(info.Name, err)
+			return // the others would fail, too
+		}
+	}
+	if n := t.netifs[info.Name]; n != nil {
+		t.follow(n, info)
+	}
+}
+
+// follow brings n up to date with its interface.
+func (t *Target) follow(n *netif, info Interface) {
+	old := *n.info.Load()
+	wasUp := n.up()
+	n.info.Store(&info)
+	if !n.linked.Load() || info.Index != old.Index || info.MTU != old.MTU {
+		if err := t.relink(n); err != nil {
+			t.later(n.name, err)
+			return
+		}
+	}
+	cameUp := n.up() && (!wasUp || info.MAC != old.MAC)
+	for _, p := range n.ports {
+		sectors := int32(portSectors(info.MTU, p.binding.sectors))
+		changed := p.sectors.Swap(sectors) != sectors
+		if changed || cameUp && !p.binding.quiet {
+			t.announce(p)
+		}
+	}
+	if cameUp {
+		t.announceAgain(n)
+	}
+	if wasUp && !n.up() {
+		t.log.Warnf("interface %s is down; its ports wait for it", n.name)
+	}
+}
+
+// InterfaceVanished tells the target that the interface with this name and
+// index is gone. Its ports stay, down, until one of that name returns.
+func (t *Target) InterfaceVanished(name string, index int) {
+	t.ops.Lock()
+	defer t.ops.Unlock()
+	known, ok := t.known[name]
+	if t.closed || ok && known.Index != index {
+		return // a new interface has taken the name already
+	}
+	t.vanished(name)
+}
+
+func (t *Target) vanished(name string) {
+	delete(t.known, name)
+	n := t.netifs[name]
+	if n == nil {
+		return
+	}
+	gone := *n.info.Load()
+	gone.Up, gone.Index = false, 0
+	n.info.Store(&gone)
+	t.unlink(n)
+	t.log.Warnf("interface %s has vanished; its ports wait for its return", name)
+	var transient []*port
+	for _, p := range n.ports {
+		if p.binding.netif == EveryInterface {
+			transient = append(transient, p)
+		}
+	}
+	if err := t.detach(transient); err != nil {
+		t.log.WithError(err).Warn("ports of a vanished interface kept")
+	}
+}
+
+// linkLost follows a worker that gave its link up.
+func (t *Target) linkLost(name string, err error) {
+	t.log.WithError(err).Warnf("interface %s is lost; looking for it", name)
+	t.ops.Lock()
+	defer t.ops.Unlock()
+	t.retry(name, 100*time.Millisecond) // an interface that is being removed takes a moment
+}
+
+// later says that an interface cannot be served now, and tries again.
+func (t *Target) later(name string, err error) {
+	t.log.WithError(err).Errorf("interface %s stays down; trying again", name)
+	t.retry(name, retryDelay)
+}
+
+// retry looks at an interface again after a delay; ops is held. There is at
+// most one such look ahead for each name.
+func (t *Target) retry(name string, after time.Duration) {
+	if t.closed || t.retries[name] != nil {
+		return
+	}
+	t.retries[name] = time.AfterFunc(after, func() {
+		t.ops.Lock()
+		defer t.ops.Unlock()
+		delete(t.retries, name)
+		if !t.closed {
+			t.recheck(name)
+		}
+	})
+}
+
+// recheck asks the kernel how the interface is now. It holds ops meanwhile, so
+// that no newer notice is overtaken by what it learns.
+func (t *Target) recheck(name string) {
+	info, err := t.parts.LookupInterface(name)
+	switch {
+	case err == nil:
+		t.changed(info)
+	case errors.Is(err, ErrNoInterface):
+		t.vanished(name)
+	default:
+		t.later(name, err)
+	}
+}
+
+// announce has the worker of p announce it.
+func (t *Target) announce(p *port) {
+	w := p.netif.worker
+	w.post(func() { w.announce(p) })
+}
+
+// announceAgain repeats the announcements of an interface that came up after
+// one and three seconds: switches that run a spanning tree drop the first. An
+// interface that comes up again meanwhile begins anew.
+func (t *Target) announceAgain(n *netif) {
+	for i, delay := range [len(n.repeats)]time.Duration{time.Second, 3 * time.Second} {
+		if n.repeats[i] != nil {
+			n.repeats[i].Stop()
+		}
+		n.repeats[i] = time.AfterFunc(delay, func() {
+			t.ops.Lock()
+			defer t.ops.Unlock()
+			if t.closed || t.netifs[n.name] != n {
+				return
+			}
+			for _, p := range n.ports {
+				if !p.binding.quiet {
+					t.announce(p)
+				}
+			}
+		})
+	}
+}
