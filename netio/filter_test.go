@@ -15,13 +15,18 @@ func eachKind(t *testing.T, mtu int, o Options, test func(t *testing.T, p *pairO
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			o.Kind = kind
-			a, b := netiotest.Pair(t, mtu)
-			test(t, &pairOfLinks{
-				nsA: a, nsB: b,
-				a: openIn(t, a, "eth0", Options{Kind: kind}), b: openIn(t, b, "eth0", o),
-				macA: lookupIn(t, a, "eth0").MAC, macB: lookupIn(t, b, "eth0").MAC,
-			})
+			test(t, newPair(t, mtu, o))
 		})
+	}
+}
+
+// newPair opens two links of the options' kind, joined by a veth pair.
+func newPair(t *testing.T, mtu int, o Options) *pairOfLinks {
+	a, b := netiotest.Pair(t, mtu)
+	return &pairOfLinks{
+		nsA: a, nsB: b,
+		a: openIn(t, a, "eth0", Options{Kind: o.Kind}), b: openIn(t, b, "eth0", o),
+		macA: lookupIn(t, a, "eth0").MAC, macB: lookupIn(t, b, "eth0").MAC,
 	}
 }
 

@@ -13,6 +13,9 @@ type Link interface {
 	// it is borrowed from the link until Release. The byte after the ATA header of a frame (offset
 	// 36) lies at a multiple of 512 in memory, so that write data can go to an O_DIRECT file in place.
 	//
+	// A ring drops frames that have waited in it for more than 2 seconds, because their senders may have
+	// gone on by another way since; only the time until Receive counts. A raw link cannot tell.
+	//
 	// An interface that is down is no error: there are simply no frames until it is up again. An
 	// error wraps ErrGone when the interface is gone, or os.ErrClosed. That the interface is gone is found
 	// out some empty Receives later, and an owner asleep in poll is not always woken for it: Watch tells.
@@ -32,8 +35,8 @@ type Link interface {
 	// FD returns the descriptor to poll for readability. It is only for polling.
 	FD() int
 
-	// ReceiveDrops counts the frames that were lost for want of room since Open, and those cut short
-	// because they were larger than the MTU at Open. Any goroutine may call it.
+	// ReceiveDrops counts the frames lost since Open: for want of room, cut short because they were larger
+	// than the MTU at Open, or dropped by Receive because they had waited too long. Any goroutine may call it.
 	ReceiveDrops() uint64
 
 	// SendDrops counts the frames that Send dropped since Open. Any goroutine may call it.

@@ -27,8 +27,8 @@ type ringLink struct {
 	// matter, and each Receive looks whether the interface still exists.
 	down bool
 
-	// truncated counts frames that the kernel cut to the slot.
-	truncated atomic.Uint64
+	// skipped counts frames that came into the ring but were cut to the slot, or stale.
+	skipped atomic.Uint64
 
 	// statsMu guards what ReceiveDrops needs while another goroutine may Close.
 	statsMu     sync.Mutex
@@ -102,9 +102,9 @@ func setRing(fd int, request *unix.TpacketReq) error {
 }
 
 func (l *ringLink) Receive(frames [][]byte) (int, error) {
-	n, truncated := l.rx.take(frames)
-	if truncated > 0 {
-		l.truncated.Add(uint64(truncated))
+	n, skipped := l.rx.take(frames)
+	if skipped > 0 {
+		l.skipped.Add(uint64(skipped))
 	}
 	if n > 0 {
 		l.empty, l.down = 0, false
@@ -164,7 +164,7 @@ func (l *ringLink) ReceiveDrops() uint64 {
 	if !l.closed {
 		l.readDropsLocked()
 	}
-	return l.kernelDrops + l.truncated.Load()
+	return l.kernelDrops + l.skipped.Load()
 }
 
 func (l *ringLink) readDropsLocked() {

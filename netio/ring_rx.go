@@ -1,6 +1,10 @@
 package netio
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // rxRing is a TPACKET_V2 receive ring mapped into our memory: blocks of slots, each slot a header, room
 // reserved for alignment, and a frame. The kernel fills slots in order and marks each with
@@ -46,29 +50,34 @@ func (r *rxRing) advance(c *cursor) {
 	}
 }
 
-// take stores waiting frames and returns how many; truncated counts those it skipped because the kernel
-// cut them. It stops at a full turn: a slot that is lent still has the status of a waiting one.
-func (r *rxRing) take(frames [][]byte) (n, truncated int) {
+// take stores waiting frames and returns how many; dropped counts those it skipped because the kernel cut
+// them, or because they are stale. It stops at a full turn: a slot that is lent still has the status of a
+// waiting one.
+func (r *rxRing) take(frames [][]byte) (n, dropped int) {
+	var now int64 // read once, and only when there is a frame
 	for n < len(frames) && r.held < r.slots {
 		slot := r.memory[r.next.offset : r.next.offset+r.slot]
 		if loadStatus(slot)&unix.TP_STATUS_USER == 0 {
-			return n, truncated
+			return n, dropped
+		}
+		if now == 0 {
+			now = time.Now().UnixNano()
 		}
 		r.advance(&r.next)
 		r.held++
 		frame, ok := slotFrame(slot)
-		if ok {
+		if h := header(slot); ok && !stale(now, h.Sec, h.Nsec) {
 			frames[n] = frame
 			n++
 			continue
 		}
-		truncated++
+		dropped++
 		if r.held == 1 {
 			// Nothing is lent, so the owner may not call Release.
 			r.release()
 		}
 	}
-	return n, truncated
+	return n, dropped
 }
 
 // slotFrame returns the frame in a slot that the kernel has filled; false when it is cut short or its
