@@ -36,10 +36,11 @@ type Link interface {
 	FD() int
 
 	// ReceiveDrops counts the frames lost since Open: for want of room, cut short because they were larger
-	// than the MTU at Open, or dropped by Receive because they had waited too long. Any goroutine may call it.
+	// than the MTU at Open, or dropped by Receive because they had waited too long. Any goroutine may call it, also while the owner
+	// closes the link and afterwards, when it keeps saying the last count.
 	ReceiveDrops() uint64
 
-	// SendDrops counts the frames that Send dropped since Open. Any goroutine may call it.
+	// SendDrops counts the frames that Send dropped since Open. It may be called as ReceiveDrops may.
 	SendDrops() uint64
 
 	// Kind returns "ring" or "raw".
