@@ -2,8 +2,6 @@ package fusectl
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"sync"
 	"syscall"
 
@@ -77,38 +75,35 @@ func (h *handle) Write(ctx context.Context, data []byte, _ int64) (uint32, sysca
 	if h.writer == nil {
 		return 0, unix.EBADF
 	}
-	n, errno := h.writer.write(string(data), callerFolder(ctx))
+	n, errno := h.writer.write(string(data), callerOf(ctx))
 	return uint32(n), errno
 }
 
-// callerFolder is the working directory of the process that makes a call, where
-// relative paths start; empty if it cannot be told.
-func callerFolder(ctx context.Context) string {
-	caller, ok := fuse.FromContext(ctx)
-	if !ok || caller.Pid == 0 { // 0: of another pid namespace
-		return ""
-	}
-	folder, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", caller.Pid))
-	if err != nil {
-		return ""
-	}
-	return folder
-}
-
-// Flush is called by every close(2), which returns its errno.
-func (h *handle) Flush(context.Context) syscall.Errno {
+// Flush is called by every close(2), which returns its errno: that of a copy of
+// the descriptor too, such as a child's that was never meant to have it.
+func (h *handle) Flush(ctx context.Context) syscall.Errno {
 	if h.writer == nil {
 		return 0
 	}
-	return h.writer.flush()
+	return h.writer.flush(callerOf(ctx))
 }
 
-// Fsync applies an unfinished line; there is nothing else to bring to safety.
+// Fsync does what Flush does; there is nothing else to bring to safety.
 func (h *handle) Fsync(ctx context.Context, _ uint32) syscall.Errno { return h.Flush(ctx) }
+
+// Release comes once, when no copy of the descriptor is left. Nobody waits for
+// its errno: the log has it.
+func (h *handle) Release(context.Context) syscall.Errno {
+	if h.writer == nil {
+		return 0
+	}
+	return h.writer.release()
+}
 
 var _ interface {
 	fs.FileReader
 	fs.FileWriter
 	fs.FileFlusher
 	fs.FileFsyncer
+	fs.FileReleaser
 } = (*handle)(nil)

@@ -19,8 +19,9 @@ Write one command a line. Lines are carried out in order; the first bad one ends
 the write with its error, and those before it stay. The reason is the last line
 of the file log. The last newline may be missing; but when several lines, or a
 single byte, or a full block of 4096 bytes are written at once and end without
-one, the last line is taken for cut, and its rest is waited for until the file
-is closed.
+one, the last line is taken for cut, and its rest is waited for until whoever
+wrote it closes the file; after a full block, until nobody has the file open,
+and then only the log tells whether the line was refused.
 
 SHELF is 0-65534 and SLOT 0-254; numbers are decimal, 0x hexadecimal or 0 octal.
 Only root, or the group given at start, may write.

@@ -12,19 +12,12 @@ import (
 	"vbladefs/target"
 )
 
-// maxFUSEWrite is the most that the kernel sends of a write at once. A larger
-// write, and one whose memory is not page-aligned, arrives in parts.
-const maxFUSEWrite = 128 << 10
-
-// pageSize is what programs buffer before they write.
-const pageSize = 4096
-
 // A writer turns what is written through one open file into operations.
 //
 // A write is applied at once, line by line, though its last newline is missing:
 // whoever writes must learn the outcome from write(2). Only what a buffer has
-// cut is kept as tail for the next write, and applied when the file is closed:
-// see cut. The first bad line ends the write: the bytes before it are counted,
+// cut is kept as tail for the next write, and applied at the latest when the
+// file is closed: see cut.go. The first bad line ends the write: the bytes before it are counted,
 // and its errno is returned when the rest is written again, as every program
 // does that checks its writes.
 type writer struct {
@@ -37,6 +30,9 @@ type writer struct {
 	// tail is an unfinished line that earlier writes have counted already, or
 	// the value so far.
 	tail string
+	// cut is how the tail was cut off, and process wrote it.
+	cut     cutting
+	process int
 	// applied is set when the last line was applied without its newline; that
 	// newline may still come.
 	applied bool
@@ -48,10 +44,10 @@ type writer struct {
 }
 
 // write applies data and returns how many bytes are done with.
-func (w *writer) write(data, cwd string) (int, syscall.Errno) {
+func (w *writer) write(data string, by caller) (int, syscall.Errno) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.cwd = cwd
+	w.cwd = by.folder()
 	if w.file.value {
 		return w.writeValue(data)
 	}
@@ -71,22 +67,15 @@ func (w *writer) write(data, cwd string) (int, syscall.Errno) {
 		return skipped, 0
 	}
 	kept := len(w.tail)
-	done, errno := w.commands(w.tail+data, cut(data))
+	w.cut = cutOf(data)
+	done, errno := w.commands(w.tail+data, w.cut != whole)
 	if errno != 0 {
 		return 0, errno
 	}
-	return skipped + done - kept, 0
-}
-
-// cut tells whether the last line of a write without a newline at its end was
-// probably cut by the writer's buffer: the write is a single byte, is whole
-// pages, is as much as FUSE passes on, or holds other lines. Half a command
-// must not be carried out: it may name another device.
-func cut(data string) bool {
-	if strings.HasSuffix(data, "\n") {
-		return false
+	if w.tail != "" {
+		w.process = by.process()
 	}
-	return len(data) == 1 || len(data)%pageSize == 0 || len(data) > maxFUSEWrite-pageSize || strings.Contains(data, "\n")
+	return skipped + done - kept, 0
 }
 
 // commands applies the lines of all, but keeps the last one if it is cut, and
@@ -146,13 +135,28 @@ func (w *writer) writeValue(data string) (int, syscall.Errno) {
 	return len(data), 0
 }
 
-// flush applies an unfinished last line, when a descriptor is closed.
-func (w *writer) flush() syscall.Errno {
+// flush applies an unfinished last line, when a descriptor is closed that leads
+// here, unless more of it may come through another: see cutting.
+func (w *writer) flush(by caller) syscall.Errno {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file.value || w.tail == "" || w.cut != atWill || w.process == 0 || by.process() != w.process {
+		return 0
+	}
+	return w.finish()
+}
+
+// release applies an unfinished last line: there will be no more.
+func (w *writer) release() syscall.Errno {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.file.value || w.tail == "" {
 		return 0
 	}
+	return w.finish()
+}
+
+func (w *writer) finish() syscall.Errno {
 	all := w.tail
 	w.tail = ""
 	_, errno := w.commands(all, false)

@@ -1,8 +1,11 @@
 package fusectl
 
 import (
+	"cmp"
 	"errors"
 	"io"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -85,12 +88,15 @@ func TestWriter(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w, lines := recording(tt.file)
 			for i, data := range tt.writes {
-				if n, errno := w.write(data, "/"); (result{n, errno}) != tt.want[i] {
+				if n, errno := w.write(data, self()); (result{n, errno}) != tt.want[i] {
 					t.Errorf("write %d: got %d, %s; want %d, %s", i, n, errnoName(errno), tt.want[i].n, errnoName(tt.want[i].errno))
 				}
 			}
-			if errno := w.flush(); errno != tt.flush {
+			if errno := w.flush(self()); errno != tt.flush {
 				t.Errorf("close: got %s, want %s", errnoName(errno), errnoName(tt.flush))
+			}
+			if errno := w.release(); errno != 0 {
+				t.Errorf("last close: got %s", errnoName(errno))
 			}
 			if !slices.Equal(*lines, tt.lines) {
 				t.Errorf("got lines %q, want %q", *lines, tt.lines)
@@ -99,10 +105,77 @@ func TestWriter(t *testing.T) {
 	}
 }
 
+// TestUnfinished closes copies of the descriptor while a line is unfinished.
+func TestUnfinished(t *testing.T) {
+	const half = "del 1"
+	block := strings.Repeat("a\n", 2046)[1:] + half // 4096 bytes
+	large := strings.Repeat("a\n", (maxFUSEWrite-pageSize)/2) + half
+	stranger := caller(os.Getppid())
+	tests := []struct {
+		name   string
+		write  string
+		by, at caller // who writes, and who closes
+		apply  bool
+	}{
+		{"a block, its writer", block, self(), self(), false},
+		{"a block, a child", block, self(), stranger, false},
+		{"nearly what FUSE takes at once", large, self(), self(), false},
+		{"a buffer of another size, its writer", "a\ndel 1", self(), self(), true},
+		{"a buffer of another size, a child", "a\ndel 1", self(), stranger, false},
+		{"a byte, its writer", "1", self(), self(), true},
+		{"a byte, a child", "1", self(), stranger, false},
+		{"by nobody we know", "a\ndel 1", 0, 0, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w, lines := recording(file{})
+			if n, errno := w.write(tt.write, tt.by); n != len(tt.write) || errno != 0 {
+				t.Fatalf("write: got %d, %s", n, errnoName(errno))
+			}
+			before := len(*lines)
+			if errno := w.flush(tt.at); errno != 0 || (len(*lines) > before) != tt.apply {
+				t.Errorf("close: got %s and %q", errnoName(errno), *lines)
+			}
+			if errno := w.release(); errno != 0 || len(*lines) != before+1 {
+				t.Errorf("last close: got %s and %q", errnoName(errno), *lines)
+			}
+		})
+	}
+	w, lines := recording(file{})
+	w.write(block, self())
+	w.flush(stranger)
+	if n, errno := w.write("2 eth0\n", self()); n != 7 || errno != 0 || (*lines)[len(*lines)-1] != half+"2 eth0" {
+		t.Errorf("the rest: got %d, %s and %q", n, errnoName(errno), *lines)
+	}
+}
+
+// TestCaller asks for the process of another thread than the first.
+func TestCaller(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	folder, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []caller{self(), caller(unix.Gettid())} {
+		if got := c.process(); got != os.Getpid() || c.folder() != folder {
+			t.Errorf("%d: process %d in %q", c, got, c.folder())
+		}
+	}
+	for _, c := range []caller{0, 1<<32 - 1} {
+		if c.process() != 0 || c.folder() != "" {
+			t.Errorf("%d: process %d in %q", c, c.process(), c.folder())
+		}
+	}
+}
+
+// self is this process as a caller.
+func self() caller { return caller(os.Getpid()) }
+
 // pour writes data in pieces as a careful program does, and closes.
 func pour(w *writer, data string, piece int) error {
 	for data != "" {
-		n, errno := w.write(data[:min(piece, len(data))], "/")
+		n, errno := w.write(data[:min(piece, len(data))], self())
 		if errno != 0 {
 			return errno
 		}
@@ -111,7 +184,7 @@ func pour(w *writer, data string, piece int) error {
 		}
 		data = data[n:]
 	}
-	if errno := w.flush(); errno != 0 {
+	if errno := cmp.Or(w.flush(self()), w.release()); errno != 0 {
 		return errno
 	}
 	return nil
