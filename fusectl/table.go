@@ -104,8 +104,8 @@ var exportDir = &dir{
 		exportFile("scst", "the same", kvblade.Export.Size),
 		exportFile("bdev", "MAJOR:MINOR of the block device, 0:0 for a file", kvblade.Export.Device),
 		exportFile("bpath", "path of the disk", kvblade.Export.Path),
-		labelFile(exportFile("model", "model, 40 characters", kvblade.Export.Model), kvblade.ParseModel),
-		labelFile(exportFile("sn", "serial number, 20 characters", kvblade.Export.Serial), kvblade.ParseSerial),
+		labelFile(exportFile("model", "model, 40 characters", kvblade.Export.Model), text.ParseModel),
+		labelFile(exportFile("sn", "serial number, 20 characters", kvblade.Export.Serial), text.ParseSerial),
 		exportFile("busy", "requests in flight", kvblade.Export.Busy),
 		exportFile("mtu", "bytes of data in a frame", kvblade.Export.MTU),
 		exportFile("stats", "counters: NAME VALUE, a line each", func(e kvblade.Export) string {

@@ -1,6 +1,7 @@
 package fusectl
 
 import (
+	"vbladefs/compat/text"
 	"vbladefs/compat/vbladekernel"
 	"vbladefs/target"
 )
@@ -56,9 +57,9 @@ var driveDir = &dir{
 		valueFile(driveFile("cache", "write policy", vbladekernel.Cache), vbladekernel.ParseCache,
 			"writeback (in the page cache), direct (in the device's own), or durable (on the medium before the reply)"),
 		driveFile("readonly", "1 or 0", vbladekernel.ReadOnly),
-		valueFile(driveFile("model", "model", vbladekernel.ModelText), vbladekernel.ParseModel,
+		valueFile(driveFile("model", "model", vbladekernel.ModelText), text.ParseModel,
 			"a line of printable ASCII, at most 40 characters"),
-		valueFile(driveFile("serial", "serial number", vbladekernel.SerialText), vbladekernel.ParseSerial,
+		valueFile(driveFile("serial", "serial number", vbladekernel.SerialText), text.ParseSerial,
 			"a line of printable ASCII, at most 20 characters"),
 	},
 }

@@ -92,24 +92,6 @@ func ParseReadd(record, cwd string) (target.Operation, error) {
 // ParseAnnounce reads what is written to announce: anything at all.
 func ParseAnnounce(string) (target.Operation, error) { return target.Announce{}, nil }
 
-// ParseModel reads what is written to the model of an export of drive.
-func ParseModel(drive, value string) (target.Operation, error) {
-	model, err := text.Label("model", value, target.MaxModel)
-	if err != nil {
-		return nil, err
-	}
-	return target.SetModel{Drive: drive, Model: model}, nil
-}
-
-// ParseSerial reads what is written to the sn of an export of drive.
-func ParseSerial(drive, value string) (target.Operation, error) {
-	serial, err := text.Label("serial number", value, target.MaxSerial)
-	if err != nil {
-		return nil, err
-	}
-	return target.SetSerial{Drive: drive, Serial: serial}, nil
-}
-
 // record is a parsed record; path is empty where none is taken.
 type record struct {
 	addr        aoe.Addr

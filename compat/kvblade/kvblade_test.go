@@ -76,19 +76,6 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-func TestLabels(t *testing.T) {
-	if op, err := ParseModel("d", "my disk\n"); op != (target.SetModel{Drive: "d", Model: "my disk"}) || err != nil {
-		t.Errorf("model: got %+v, %v", op, err)
-	}
-	long := strings.Repeat("x", 50)
-	if op, err := ParseSerial("d", long); op != (target.SetSerial{Drive: "d", Serial: long[:20]}) || err != nil {
-		t.Errorf("long serial number: got %+v, %v", op, err)
-	}
-	if op, err := ParseModel("d", "a\nb"); op != nil || !errors.Is(err, target.ErrMalformed) {
-		t.Errorf("two lines: got %+v, %v", op, err)
-	}
-}
-
 func TestAttributes(t *testing.T) {
 	e := Export{
 		Port: target.PortInfo{EffectiveSectors: 2, Stats: target.Stats{InFlight: 7}},
@@ -141,8 +128,6 @@ func FuzzParse(f *testing.F) {
 		check(t, line, del, err)
 		readd, err := ParseReadd(line, "/srv")
 		check(t, line, readd, err)
-		model, err := ParseModel("d", line)
-		check(t, line, model, err)
 		for _, l := range Split(AddFields)(line) {
 			if l.End > len(line) || l.End < len(l.Text) {
 				t.Errorf("%q: split into %+v", line, l)

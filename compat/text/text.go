@@ -1,6 +1,7 @@
 // Package text is the parsing that the command grammars of the legacy targets
 // have in common: splitting a write into lines and a line into words, numbers
-// whose prefix chooses the base, addresses, interface names, paths.
+// whose prefix chooses the base, addresses, interface names, paths; and the labels
+// of a drive, which two of them can set.
 //
 //	write ─Lines, Commands─▶ line ─Fields─▶ word ─Number, Addr, Interface, Path─▶ value
 //

@@ -102,21 +102,6 @@ func TestPath(t *testing.T) {
 	}
 }
 
-func TestLabel(t *testing.T) {
-	tests := []struct {
-		value, want string
-		err         error
-	}{
-		{"disk 1\n", "disk 1", nil}, {"disk  ", "disk", nil}, {"a\x00b", "a", nil}, {"", "", nil}, {"\n", "", nil},
-		{"0123456789", "01234567", nil}, {"a\nb\n", "", target.ErrMalformed}, {"ä", "", target.ErrMalformed},
-	}
-	for _, tt := range tests {
-		if got, err := Label("model", tt.value, 8); got != tt.want || !errors.Is(err, tt.err) {
-			t.Errorf("%q: got %q, %v; want %q, %v", tt.value, got, err, tt.want, tt.err)
-		}
-	}
-}
-
 func TestPrintable(t *testing.T) {
 	for in, want := range map[string]string{"/dev/loop0": "/dev/loop0", "a\nb\x7f": "a?b?", "ä": "ä"} {
 		if got := Printable(in); got != want {

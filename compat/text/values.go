@@ -83,17 +83,3 @@ func Path(word, cwd string) (string, error) {
 	}
 	return path, nil
 }
-
-// Label reads what was written to a model or serial file: the text before a
-// NUL or one last newline, without padding, cut to most bytes. It must be
-// printable ASCII, as ATA wants of IDENTIFY strings (ACS-3, 3.4.9).
-func Label(what, value string, most int) (string, error) {
-	value, _, _ = strings.Cut(value, "\x00")
-	value = Cut(strings.TrimSuffix(value, "\n"), most)
-	for i := range len(value) {
-		if control(value[i]) || value[i] > '~' {
-			return "", Malformed("%s %q: want printable ASCII on one line", what, value)
-		}
-	}
-	return strings.TrimRight(value, " "), nil
-}

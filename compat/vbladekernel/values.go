@@ -44,21 +44,3 @@ func ParseCache(drive, value string) (target.Operation, error) {
 			cache, target.CacheWriteback, target.CacheDirect, target.CacheDurable)
 	}
 }
-
-// ParseModel reads what is written to a drive's model.
-func ParseModel(drive, value string) (target.Operation, error) {
-	model, err := text.Label("model", value, target.MaxModel)
-	if err != nil {
-		return nil, err
-	}
-	return target.SetModel{Drive: drive, Model: model}, nil
-}
-
-// ParseSerial reads what is written to a drive's serial.
-func ParseSerial(drive, value string) (target.Operation, error) {
-	serial, err := text.Label("serial number", value, target.MaxSerial)
-	if err != nil {
-		return nil, err
-	}
-	return target.SetSerial{Drive: drive, Serial: serial}, nil
-}

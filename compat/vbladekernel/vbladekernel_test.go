@@ -147,12 +147,6 @@ func TestValues(t *testing.T) {
 	if op, err := ParseCache("d", "fast"); op != nil || !errors.Is(err, target.ErrMalformed) {
 		t.Errorf("fast: got %+v, %v", op, err)
 	}
-	if op, err := ParseSerial("d", "s1\n"); op != (target.SetSerial{Drive: "d", Serial: "s1"}) || err != nil {
-		t.Errorf("serial: got %+v, %v", op, err)
-	}
-	if op, err := ParseModel("d", "\x01"); op != nil || !errors.Is(err, target.ErrMalformed) {
-		t.Errorf("model: got %+v, %v", op, err)
-	}
 }
 
 func FuzzParseDrives(f *testing.F) {

@@ -1,0 +1,39 @@
+package text
+
+import (
+	"strings"
+
+	"vbladefs/target"
+)
+
+// ParseModel reads what is written to the model of drive, in whichever tree.
+func ParseModel(drive, value string) (target.Operation, error) {
+	model, err := label("model", value, target.MaxModel)
+	if err != nil {
+		return nil, err
+	}
+	return target.SetModel{Drive: drive, Model: model}, nil
+}
+
+// ParseSerial reads what is written to the serial number of drive.
+func ParseSerial(drive, value string) (target.Operation, error) {
+	serial, err := label("serial number", value, target.MaxSerial)
+	if err != nil {
+		return nil, err
+	}
+	return target.SetSerial{Drive: drive, Serial: serial}, nil
+}
+
+// label reads what was written to a model or serial file: the text before a
+// NUL or one last newline, without padding, cut to most bytes. It must be
+// printable ASCII, as ATA wants of IDENTIFY strings (ACS-3, 3.4.9).
+func label(what, value string, most int) (string, error) {
+	value, _, _ = strings.Cut(value, "\x00")
+	value = Cut(strings.TrimSuffix(value, "\n"), most)
+	for i := range len(value) {
+		if control(value[i]) || value[i] > '~' {
+			return "", Malformed("%s %q: want printable ASCII on one line", what, value)
+		}
+	}
+	return strings.TrimRight(value, " "), nil
+}
