@@ -25,7 +25,11 @@ var vbladeDir = &dir{
 			name: "stats", gives: "counters of all exports: NAME VALUE, a line each", dialect: vbladeDialect,
 			long: true,
 			read: func(t *tree, _ subject) ([]byte, bool) {
-				return vbladekernel.ListStats(vbladekernel.Total(t.engine.Ports())), true
+				var total target.Stats
+				for _, port := range t.engine.Ports() {
+					total.Add(port.Stats)
+				}
+				return vbladekernel.ListStats(total), true
 			},
 		},
 	},

@@ -56,20 +56,3 @@ func ListStats(s target.Stats) []byte {
 	}
 	return b.Bytes()
 }
-
-// Total is the sum of the counters of ports.
-func Total(ports []target.PortInfo) target.Stats {
-	var t target.Stats
-	for _, p := range ports {
-		t.Reads += p.Stats.Reads
-		t.ReadSectors += p.Stats.ReadSectors
-		t.Writes += p.Stats.Writes
-		t.WriteSectors += p.Stats.WriteSectors
-		t.Others += p.Stats.Others
-		t.Errors += p.Stats.Errors
-		t.Dropped += p.Stats.Dropped
-		t.InFlight += p.Stats.InFlight
-		t.Announces += p.Stats.Announces
-	}
-	return t
-}
