@@ -43,6 +43,9 @@ func (s *Store) SizeBytes() int64 { return s.sizeBytes.Load() }
 // ReadOnly reports whether writes are refused (EROFS).
 func (s *Store) ReadOnly() bool { return s.readOnly }
 
+// Key is the identity of what was opened, as Identify names it.
+func (s *Store) Key() string { return s.id.String() }
+
 // Path returns the path given to Open.
 func (s *Store) Path() string { return s.path }
 

@@ -11,7 +11,7 @@ import (
 func (d *drive) describe() DriveInfo {
 	dev, id := d.device.Load(), d.identity.Load()
 	info := DriveInfo{Name: d.name, Path: d.path, Sectors: dev.sectors(), ReadOnly: d.readOnly(), Cache: dev.cache,
-		Model: id.Model, Serial: id.Serial, Implicit: d.implicit, Note: dev.store.Note(), Ports: len(d.bindings)}
+		Model: id.Model, Serial: id.Serial, Implicit: d.implicit, Note: dev.note, Ports: len(d.bindings)}
 	info.Major, info.Minor = dev.store.Device()
 	for _, b := range d.bindings {
 		b.addStats(&info.Stats)

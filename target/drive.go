@@ -50,13 +50,36 @@ func (op SetCache) apply(t *Target) error {
 		return fmt.Errorf("%w: %q", ErrNoDrive, op.Drive)
 	}
 	dev := d.device.Load()
-	if err := dev.store.SetCache(op.Cache); err != nil {
-		return fmt.Errorf("%w: %w", ErrStore, err)
+	dev.users++ // it stays open meanwhile
+	defer t.release(dev)
+	old := dev.cache
+	if err := t.setCache(dev, op.Cache); err != nil {
+		_ = dev.store.SetCache(old)
+		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	dev.setCache(op.Cache)
+	dev.note = dev.store.Note()
 	return nil
+}
+
+// setCache has dev follow a write policy. When it returns, every write that is
+// acknowledged is as safe as that: those that began under another policy have
+// ended and been flushed.
+func (t *Target) setCache(dev *device, c Cache) error {
+	if err := dev.store.SetCache(c); err != nil {
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	var err error
+	t.outside(func() {
+		if !dev.order.settle(drainGrace) {
+			err = fmt.Errorf("%w: the drive may be stuck, try again later", ErrNotDrained)
+		} else if err = dev.store.Flush(); err != nil {
+			err = fmt.Errorf("%w: %w", ErrStore, err)
+		}
+	})
+	return err
 }
 
 func (t *Target) setIdentity(name string, edit func(*Identity)) error {
@@ -117,35 +140,67 @@ func (t *Target) acquire(op AddDrive) (*device, error) {
 	if !filepath.IsAbs(op.Path) {
 		return nil, fmt.Errorf("%w: path %q is not absolute; want one that begins with /", ErrMalformed, op.Path)
 	}
-	key, err := t.parts.Identify(op.Path)
+	key, err := t.identify(op.Path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrStore, err)
+		return nil, err
 	}
 	if d := t.devices[key]; d != nil {
-		if op.Access == AccessReadWrite && d.store.ReadOnly() {
-			return nil, fmt.Errorf("%w: %s is open read-only already: %w", ErrStore, op.Path, syscall.EROFS)
-		}
-		if op.Cache != "" && op.Cache != d.cache {
-			return nil, fmt.Errorf("%w: %s is open with write policy %s already; change that first", ErrInUse, op.Path, d.cache)
-		}
-		d.users++
-		return d, nil
+		return d, d.join(op)
 	}
-	d := &device{key: key, users: 1}
-	cache := op.Cache
-	if cache == "" {
-		cache = t.cache
+	if op.Cache == "" {
+		op.Cache = t.cache
 	}
-	d.store, err = t.parts.OpenStore(op.Path, StoreOptions{Access: op.Access, Cache: cache, Force: op.Force})
+	store, err := t.openStore(op, key)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrStore, err)
+		return nil, err
 	}
-	if note := d.store.Note(); note != "" {
-		t.log.Warnf("%s: %s", op.Path, note)
+	d := &device{key: key, users: 1, store: store, note: store.Note()}
+	if d.note != "" {
+		t.log.Warnf("%s: %s", op.Path, d.note)
 	}
-	d.setCache(cache)
+	d.setCache(op.Cache)
 	t.devices[key] = d
 	return d, nil
+}
+
+// identify names what path leads to.
+func (t *Target) identify(path string) (key string, err error) {
+	t.outside(func() { key, err = t.parts.Identify(path) })
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	return key, err
+}
+
+// openStore opens op's store and makes sure that it is the one called key.
+func (t *Target) openStore(op AddDrive, key string) (s Store, err error) {
+	t.outside(func() {
+		s, err = t.parts.OpenStore(op.Path, StoreOptions{Access: op.Access, Cache: op.Cache, Force: op.Force})
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrStore, err)
+	case t.closed:
+		err = ErrClosed
+	case s.Key() != key:
+		err = fmt.Errorf("%w: %s led elsewhere while it was opened; try again: %w", ErrStore, op.Path, syscall.EAGAIN)
+	default:
+		return s, nil
+	}
+	_ = s.Close()
+	return nil, err
+}
+
+// join makes one more drive use d, if that is what op asks for.
+func (d *device) join(op AddDrive) error {
+	if op.Access == AccessReadWrite && d.store.ReadOnly() {
+		return fmt.Errorf("%w: %s is open read-only already: %w", ErrStore, op.Path, syscall.EROFS)
+	}
+	if op.Cache != "" && op.Cache != d.cache {
+		return fmt.Errorf("%w: %s is open with write policy %s already; change that first", ErrInUse, op.Path, d.cache)
+	}
+	d.users++
+	return nil
 }
 
 // release closes d when its last drive has gone, as soon as nothing is in
@@ -161,25 +216,14 @@ func (t *Target) release(d *device) {
 		}
 	}
 	if d.order.idle() {
-		closeStore()
+		t.outside(closeStore)
 		return
 	}
 	go func() { // only after Rebind, from a device that is stuck
-		for !d.settle(time.Minute) {
+		for !d.order.settle(time.Minute) {
 		}
 		closeStore()
 	}()
-}
-
-// settle waits until nothing is in flight on d, and reports whether that came
-// within grace.
-func (d *device) settle(grace time.Duration) bool {
-	for end := time.Now().Add(grace); !d.order.idle(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			return false
-		}
-	}
-	return true
 }
 
 // checkDriveName refuses what cannot be a directory beside the fixed files of

@@ -56,6 +56,9 @@ func (t *Target) follow(n *netif, info Interface) {
 	if cameUp {
 		t.announceAgain(n)
 	}
+	if cameUp && old.Index == info.Index && old.MTU == info.MTU {
+		t.log.Infof("interface %s is up", n.name)
+	}
 	if wasUp && !n.up() {
 		t.log.Warnf("interface %s is down; its ports wait for it", n.name)
 	}
@@ -80,6 +83,9 @@ func (t *Target) vanished(name string) {
 		return
 	}
 	gone := *n.info.Load()
+	if gone.Index == 0 {
+		return // known already
+	}
 	gone.Up, gone.Index = false, 0
 	n.info.Store(&gone)
 	t.unlink(n)

@@ -13,7 +13,8 @@ import (
 type device struct {
 	key   string // as Parts.Identify names it
 	store Store
-	cache Cache // guarded by Target.mu
+	cache Cache  // guarded by Target.mu
+	note  string // what an administrator should know of the store; guarded by Target.mu
 	// durable is whether cache leaves nothing volatile, for workers to read.
 	durable atomic.Bool
 	users   int // drives; guarded by Target.ops

@@ -81,8 +81,19 @@ func (t *Target) relink(n *netif) error {
 	n.linked.Store(true)
 	n.link.Store(&link)
 	n.worker.post(func() { n.worker.link = link })
-	t.log.WithField("netif", n.name).Infof("serving on %s, MTU %d, by %s", n.name, n.info.Load().MTU, link.Kind())
+	t.log.Infof("interface %s, MTU %d: %s", n.name, n.info.Load().MTU, n.service(link.Kind()))
 	return nil
+}
+
+// service says in words whether and how n is served.
+func (n *netif) service(kind string) string {
+	switch info := n.info.Load(); {
+	case portSectors(info.MTU, 0) == 0:
+		return "its frames are too small for AoE; its ports wait for an MTU of 548 or more"
+	case !info.Up:
+		return "it is down; its ports wait for it"
+	}
+	return "serving by " + kind
 }
 
 // unlink has the worker of n serve what has arrived and close its link.

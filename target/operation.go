@@ -110,10 +110,33 @@ type SetCache struct {
 // Do carries op out as a whole or not at all. It may be called by any
 // goroutine; operations take effect one after the other.
 func (t *Target) Do(op Operation) error {
+	if _, opens := op.(opener); opens {
+		t.opening.Lock()
+		defer t.opening.Unlock()
+	}
 	t.ops.Lock()
 	defer t.ops.Unlock()
 	if t.closed {
 		return ErrClosed
 	}
 	return op.apply(t)
+}
+
+// opener is an operation that asks something of a backing store that may take
+// long, or for ever. It does so outside ops, so that a store that hangs holds up
+// other openers only.
+type opener interface{ opens() }
+
+func (AddDrive) opens() {}
+func (Export) opens()   {}
+func (Rebind) opens()   {}
+func (SetCache) opens() {}
+
+// outside calls f, which may take long, without ops. What the caller knew of
+// the model before may have changed when it returns, except that no other opener
+// has run.
+func (t *Target) outside(f func()) {
+	t.ops.Unlock()
+	defer t.ops.Lock()
+	f()
 }

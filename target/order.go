@@ -3,6 +3,7 @@ package target
 import (
 	"math"
 	"sync"
+	"time"
 )
 
 // order keeps overlapping requests of one device in arrival order, whatever
@@ -14,14 +15,16 @@ import (
 // It holds what is in flight on the device, a few dozen spans in a row, so that
 // a scan is cheaper than any cleverer index.
 type order struct {
-	mu    sync.Mutex
-	spans []span // running and waiting, in no particular order; guarded by mu
+	mu      sync.Mutex
+	spans   []span // running and waiting, in no particular order; guarded by mu
+	entered uint64 // requests so far; guarded by mu
 }
 
 // span is the sectors [first, end) that a request transfers, none for a flush.
 type span struct {
 	first, end uint64
 	write      bool
+	number     uint64 // of arrival
 	r          *request
 }
 
@@ -45,6 +48,8 @@ func (o *order) enter(r *request) bool {
 	s := r.span()
 	r.blockers = 0
 	o.mu.Lock()
+	o.entered++
+	s.number = o.entered
 	for i := range o.spans {
 		if s.conflicts(&o.spans[i]) {
 			r.blockers++
@@ -87,4 +92,31 @@ func (o *order) idle() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.spans) == 0
+}
+
+// settle waits until all that is in flight now has left, and reports whether
+// that came within grace.
+func (o *order) settle(grace time.Duration) bool {
+	o.mu.Lock()
+	last := o.entered
+	o.mu.Unlock()
+	for end := time.Now().Add(grace); o.holds(last); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}
+
+// holds reports whether a request that entered no later than number last is
+// still there.
+func (o *order) holds(last uint64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range o.spans {
+		if o.spans[i].number <= last {
+			return true
+		}
+	}
+	return false
 }

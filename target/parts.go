@@ -62,6 +62,9 @@ type Queue interface {
 
 // Store is an opened and claimed backing store.
 type Store interface {
+	// Key is what Parts.Identify names it, of the opened store itself: its path
+	// may lead elsewhere by now.
+	Key() string
 	SizeBytes() int64
 	// Refresh asks for the size again: files and devices grow and shrink.
 	Refresh() (int64, error)
@@ -70,7 +73,10 @@ type Store interface {
 	Device() (major, minor uint32)
 	// Note says what an administrator should know of it; mostly nothing.
 	Note() string
+	// SetCache changes the write policy of what begins from now on.
 	SetCache(Cache) error
+	// Flush makes all completed writes durable.
+	Flush() error
 	Close() error
 }
 

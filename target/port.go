@@ -21,6 +21,7 @@ func (op AddPort) apply(t *Target) error {
 
 func (op RemovePort) apply(t *Target) error {
 	var found []*binding
+	op.Interface = t.realName(op.Interface)
 	if blade := t.blades[op.Addr]; blade != nil && (op.Drive == "" || blade.drive.name == op.Drive) {
 		for _, b := range blade.bindings {
 			if op.Interface == "" || b.netif == op.Interface {
@@ -28,7 +29,11 @@ func (op RemovePort) apply(t *Target) error {
 			}
 		}
 	}
-	if len(found) == 0 && !op.MissingOK {
+	if len(found) == 0 && op.MissingOK {
+		t.log.Infof("nothing to remove: %s is not on %s", op.Addr, orAny(op.Interface))
+		return nil
+	}
+	if len(found) == 0 {
 		return fmt.Errorf("%w: %s on %s", ErrNoPort, op.Addr, orAny(op.Interface))
 	}
 	var ports []*port
@@ -83,12 +88,15 @@ func (op Export) extend(t *Target, blade *blade, port AddPort) error {
 	if op.Unique {
 		return fmt.Errorf("%w: %s is served already, from drive %s; delete it first or choose another", ErrAddressTaken, op.Addr, blade.drive.name)
 	}
+	key, err := t.identify(op.Path)
+	if err != nil {
+		return err
+	}
 	if err := t.checkPort(&port); err != nil {
 		return err
 	}
-	key, err := t.parts.Identify(op.Path)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrStore, err)
+	if t.blades[op.Addr] != blade {
+		return fmt.Errorf("%w: %s was removed meanwhile; try again", ErrInUse, op.Addr)
 	}
 	if key != blade.drive.device.Load().key {
 		return fmt.Errorf("%w: %s leads to %s on every interface; choose another address for %s", ErrAddressTaken,
@@ -266,7 +274,7 @@ func (op Announce) apply(t *Target) error {
 }
 
 func (op Rebind) apply(t *Target) error {
-	b := t.findBinding(op.Addr, op.Interface)
+	b := t.findBinding(op.Addr, t.realName(op.Interface))
 	if b == nil {
 		return fmt.Errorf("%w: %s on %s", ErrNoPort, op.Addr, orAny(op.Interface))
 	}
@@ -275,24 +283,53 @@ func (op Rebind) apply(t *Target) error {
 	if err != nil {
 		return err
 	}
+	if t.byName[d.name] != d || t.blades[op.Addr] != b.blade {
+		t.release(next)
+		return fmt.Errorf("%w: %s was removed meanwhile", ErrNoPort, op.Addr)
+	}
 	if _, err := next.store.Refresh(); err != nil {
 		t.release(next)
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
-	if d.device.Load().writeThrough.Load() { // what the initiator was promised holds for the next store too
-		next.writeThrough.Store(true)
+	t.swap(d, next, op.Path)
+	return nil
+}
+
+// swap puts the device next under d. What an initiator was promised with
+// SET FEATURES holds for it, too.
+func (t *Target) swap(d *drive, next *device, path string) {
+	old := d.device.Load()
+	keepPromise := func() {
+		if old.writeThrough.Load() {
+			next.writeThrough.Store(true)
+		}
 	}
-	old := d.device.Swap(next)
+	keepPromise()
+	d.device.Store(next)
 	t.mu.Lock()
-	d.path = op.Path
+	d.path = path
 	t.mu.Unlock()
-	for _, other := range d.bindings {
-		for _, p := range other.ports {
+	for _, b := range d.bindings {
+		for _, p := range b.ports {
 			p.netif.worker.barrier() // none starts on the old device after this
 			t.announce(p)
 		}
 	}
-	old.settle(drainGrace) // swapped back at once, it must be free
+	keepPromise() // it may have been made just before the swap
+	if old.users == 1 && old != next {
+		old.order.settle(drainGrace) // swapped back at once, it must be free
+	}
 	t.release(old)
-	return nil
+}
+
+// realName is the real name of an interface that is named by an alternative
+// one; any other is returned as it is.
+func (t *Target) realName(netif string) string {
+	if netif == "" || netif == EveryInterface || t.netifs[netif] != nil {
+		return netif
+	}
+	if info, err := t.parts.LookupInterface(netif); err == nil {
+		return info.Name
+	}
+	return netif
 }

@@ -5,6 +5,11 @@ import (
 	"vbladefs/target/ata"
 )
 
+// maxWildcards is how many requests made of wildcards a turn serves before it
+// ignores further wildcards: one small frame makes a reply for every export, and
+// whoever sends many must not keep the worker from its other work.
+const maxWildcards = 256
+
 // frame serves one frame from the link. What PROTOCOL.md §2.4 says to ignore
 // is ignored; what names a port of this interface is counted there.
 func (w *worker) frame(t *table, frame []byte) {
@@ -14,11 +19,11 @@ func (w *worker) frame(t *table, frame []byte) {
 		return
 	}
 	if h.Addr.Wildcard() {
-		if h.Version != aoe.Version {
+		if h.Version != aoe.Version || w.wildcards >= maxWildcards {
 			w.netif.ignored.Add(1)
 			return
 		}
-		t.matching(h.Addr, func(p *port) { w.request(p, h, frame) })
+		t.matching(h.Addr, func(p *port) { w.wildcards++; w.request(p, h, frame) })
 		return
 	}
 	if p := t.get(h.Addr); p != nil {
@@ -123,7 +128,7 @@ func (w *worker) write(p *port, d *device, reply aoe.Header, a aoe.ATA, q ata.Re
 		return
 	}
 	op := OpWrite
-	if q.Durable || d.writeThrough.Load() {
+	if q.Durable {
 		op = OpWriteDurable
 	}
 	w.transfer(p, d, reply, a, op, q, payload[:n])

@@ -6,8 +6,7 @@ import (
 	"vbladefs/target/aoe"
 )
 
-// configCommand serves command 1, and reports false for a frame to ignore,
-// which is also how a test that does not match is answered.
+// configCommand serves command 1, and reports false for a frame to ignore.
 func (w *worker) configCommand(p *port, h, reply aoe.Header, frame []byte) bool {
 	c, ok := aoe.DecodeConfig(frame)
 	if !ok {
@@ -21,11 +20,13 @@ func (w *worker) configCommand(p *port, h, reply aoe.Header, frame []byte) bool 
 	switch c.Command {
 	case aoe.ConfigTest:
 		if !bytes.Equal(c.String, stored) {
-			return false
+			p.counts.others.Add(1) // silence is the answer
+			return true
 		}
 	case aoe.ConfigPrefix:
 		if !bytes.HasPrefix(stored, c.String) {
-			return false
+			p.counts.others.Add(1)
+			return true
 		}
 	case aoe.ConfigSet, aoe.ConfigForceSet:
 		if p.blade.setConfig(c.String, c.Command == aoe.ConfigForceSet) {
@@ -56,12 +57,14 @@ func (b *blade) setConfig(s []byte, force bool) (stored bool) {
 func (w *worker) config(p *port, header aoe.Header, command aoe.ConfigCommand) {
 	b := w.reply()
 	header.Put(b)
+	text := p.blade.rules.Load().config
+	text = text[:min(len(text), max(w.room-aoe.ConfigSize, 0))] // it may have come over an interface with larger frames
 	end := aoe.Config{
 		Buffers:  uint16(p.buffers),
 		Firmware: p.blade.drive.identity.Load().Firmware,
 		Sectors:  uint8(p.sectors.Load()),
 		Command:  command,
-		String:   p.blade.rules.Load().config,
+		String:   text,
 	}.Put(b)
 	w.queueReply(padded(b, end), nil, nil)
 }

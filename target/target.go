@@ -11,7 +11,7 @@
 //
 //	operation ─▶ Target ─publishes─▶ table ◀─loads─ worker ◀─▶ Link, Queue
 //
-// Order of locks: Target.ops, Target.mu, then a worker's mailbox or a device's
+// Order of locks: Target.opening, Target.ops, Target.mu, then a worker's mailbox or a device's
 // order. Operations hold ops throughout and mu only while they change what
 // readers see, so that reading never waits for a disk.
 //
@@ -57,6 +57,7 @@ type Target struct {
 	cache Cache
 	spin  time.Duration
 
+	opening sync.Mutex             // one opener at a time; taken before ops
 	ops     sync.Mutex             // one operation at a time
 	closed  bool                   // guarded by ops
 	netifs  map[string]*netif      // with ports; changed with ops and mu held
@@ -83,47 +84,73 @@ func New(c Config) *Target {
 }
 
 // Close stops serving: requests that have arrived are finished and answered,
-// then everything is released. It waits no longer than ctx for a drive; it may
-// be called again, and does nothing once all is released.
+// then everything is released. It waits no longer than ctx for a drive, or for
+// an operation that does; it may be called again, and does nothing once all is
+// released.
 func (t *Target) Close(ctx context.Context) error {
-	t.ops.Lock()
+	for !t.ops.TryLock() {
+		if err := pause(ctx); err != nil {
+			return fmt.Errorf("%w: an operation waits for a drive", ErrNotDrained)
+		}
+	}
 	defer t.ops.Unlock()
 	t.closed = true
-	var stuck error
+	for _, timer := range t.retries {
+		timer.Stop()
+	}
 	for _, n := range t.netifs {
 		n.table.Store(&table{})
 		n.worker.barrier()
 	}
-	for _, n := range t.netifs {
-		for _, p := range n.ports {
-			stuck = errors.Join(stuck, p.await(ctx))
-		}
-	}
-	if stuck != nil {
-		return stuck // the process ends with the requests that it cannot finish
+	if err := t.awaitRequests(ctx); err != nil {
+		return err // the process ends with the requests that it cannot finish
 	}
 	for _, n := range t.netifs {
 		n.worker.post(func() { n.worker.stopped = true })
 		<-n.worker.done
 	}
-	for _, d := range t.devices {
-		stuck = errors.Join(stuck, d.store.Close())
+	stores := t.devices
+	t.mu.Lock()
+	t.netifs, t.devices = map[string]*netif{}, map[string]*device{}
+	t.mu.Unlock()
+	closed := make(chan error, 1)
+	go func() {
+		var err error
+		for _, d := range stores {
+			err = errors.Join(err, d.store.Close())
+		}
+		closed <- err
+	}()
+	select {
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: a backing store does not close", ErrNotDrained)
 	}
-	clear(t.netifs)
-	clear(t.devices)
-	return stuck
 }
 
-// await waits until the requests of p are answered.
-func (p *port) await(ctx context.Context) error {
-	for p.counts.inFlight.Load() > 0 {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %s on %s", ErrNotDrained, p.blade.addr, p.netif.name)
-		case <-time.After(time.Millisecond):
+// awaitRequests waits until all requests are answered.
+func (t *Target) awaitRequests(ctx context.Context) error {
+	for _, n := range t.netifs {
+		for _, p := range n.ports {
+			for p.counts.inFlight.Load() > 0 {
+				if err := pause(ctx); err != nil {
+					return fmt.Errorf("%w: %s on %s", ErrNotDrained, p.blade.addr, p.netif.name)
+				}
+			}
 		}
 	}
 	return nil
+}
+
+// pause waits a moment; its error is that of ctx, when that has ended.
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Millisecond):
+		return nil
+	}
 }
 
 // logFailure logs that a transfer has failed, the n-th of its port.

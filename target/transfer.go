@@ -1,6 +1,9 @@
 package target
 
 import (
+	"errors"
+	"syscall"
+
 	"vbladefs/target/aoe"
 	"vbladefs/target/ata"
 )
@@ -15,11 +18,7 @@ const opBarrier = OpFlush + 1
 // transfer serves a read, write, flush or barrier. payload is the data of a write,
 // borrowed from the link.
 func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q ata.Request, payload []byte) {
-	if p.counts.inFlight.Load() >= p.buffers {
-		p.counts.dropped.Add(1)
-		return
-	}
-	r := w.pool.take()
+	r := w.admit(p)
 	if r == nil {
 		p.counts.dropped.Add(1)
 		return
@@ -27,21 +26,40 @@ func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q 
 	p.counts.inFlight.Add(1)
 	r.port, r.device, r.header, r.ata = p, d, h, a
 	r.op, r.lba, r.sectors = op, q.LBA, q.Sectors
-	if !d.order.enter(r) {
+	free := d.order.enter(r)
+	// Asked only now: a write that enters behind the barrier that began
+	// write-through must see it.
+	if r.op == OpWrite && d.writeThrough.Load() {
+		r.op = OpWriteDurable
+	}
+	if !free {
 		copy(r.data(), payload)
 		return
 	}
 	if payload != nil { // try from the link's memory first: most need no copy
-		if done, err := w.queue.Try(d.store, op, payload, r.offset()); done {
+		if done, err := w.queue.Try(d.store, r.op, payload, r.offset()); done {
 			w.finish(r, err)
 			return
 		}
 		copy(r.data(), payload)
-		w.queue.Submit(d.store, op, r.data(), r.offset(), r.token)
+		w.queue.Submit(d.store, r.op, r.data(), r.offset(), r.token)
 		return
 	}
 	w.start(r)
 	w.startReady()
+}
+
+// fairShare is what each port may have in flight when the pool runs low, so that
+// ports whose drives are stuck leave something for the others.
+const fairShare = 8
+
+// admit lends a request for p, or nil when p has as many in flight as it may.
+func (w *worker) admit(p *port) *request {
+	inFlight := p.counts.inFlight.Load()
+	if inFlight >= p.buffers || inFlight >= fairShare && len(w.pool.free) < poolRequests/2 {
+		return nil
+	}
+	return w.pool.take()
 }
 
 // start hands r, which nothing blocks, to the queue.
@@ -84,6 +102,14 @@ func (w *worker) startReady() {
 // removal that waits for it passes a barrier afterwards.
 func (w *worker) answer(r *request, err error) {
 	p, counts := r.port, &r.port.counts
+	if err != nil && transient(err) {
+		// Silence: initiators repeat what is not answered, and would take an
+		// error for the end of the disk.
+		counts.dropped.Add(1)
+		counts.inFlight.Add(-1)
+		w.pool.put(r)
+		return
+	}
 	result := registers(r.ata)
 	if err != nil {
 		// Uncorrectable, with all sectors left: never a success with a
@@ -106,6 +132,14 @@ func (w *worker) answer(r *request, err error) {
 		w.queueReply(padded(b, aoe.ATASize), nil, r)
 	}
 	counts.inFlight.Add(-1)
+}
+
+// transient reports whether err says nothing about the drive, but that the host
+// had no room for the transfer at this moment.
+func transient(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno) &&
+		(errno == syscall.ENOMEM || errno == syscall.EAGAIN || errno == syscall.EINTR || errno == syscall.ENOBUFS)
 }
 
 // count counts a transfer that succeeded.

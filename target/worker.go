@@ -28,8 +28,11 @@ type worker struct {
 	link   Link    // nil while the interface is gone
 	broken error   // why the link is of no more use
 	mac    aoe.MAC // of the interface, as of this turn
-	queue  Queue
-	pool   *pool
+	room   int     // bytes of the largest frame that it carries, as of this turn
+
+	wildcards int // requests of this turn that wildcards have made
+	queue     Queue
+	pool      *pool
 
 	frames [batchFrames][]byte
 	tokens [batchFrames]uint64
@@ -113,7 +116,8 @@ func (w *worker) idle() {
 // turn does all that can be done now, and reports whether there was anything.
 func (w *worker) turn() bool {
 	busy := false
-	w.mac = aoe.MAC(w.netif.info.Load().MAC)
+	info := w.netif.info.Load()
+	w.mac, w.room, w.wildcards = aoe.MAC(info.MAC), info.MTU+aoe.EthernetSize, 0
 	if w.mail.waiting.Load() {
 		w.readMail()
 		busy = true

@@ -196,6 +196,7 @@ func (m *Machine) openStore(path string, o target.StoreOptions) (target.Store, e
 func (s *store) SizeBytes() int64 { return int64(s.sectors) * aoe.SectorSize }
 func (s *store) ReadOnly() bool   { return s.asReadOnly }
 func (s *store) Note() string     { return "" }
+func (s *store) Key() string      { return s.path }
 
 func (s *store) Device() (major, minor uint32) { return 7, uint32(len(s.path)) }
 
@@ -212,6 +213,18 @@ func (s *store) SetCache(c target.Cache) error {
 		return err
 	}
 	s.cache = c
+	return nil
+}
+
+func (s *store) Flush() error {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	if err := s.m.allowLocked("Flush"); err != nil {
+		return err
+	}
+	if s.logging {
+		s.log = append(s.log, "flush")
+	}
 	return nil
 }
 

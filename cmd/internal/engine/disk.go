@@ -8,17 +8,13 @@ import (
 // store is a disk.Store as a target.Store.
 type store struct{ *disk.Store }
 
-// SetCache sets the store's write policy. What was written under a laxer one
-// becomes durable before it returns.
+// SetCache sets the store's write policy.
 func (s *store) SetCache(c target.Cache) error {
 	policy, err := disk.ParsePolicy(string(c))
 	if err != nil {
 		return err
 	}
-	if err := s.SetPolicy(policy); err != nil {
-		return err
-	}
-	return s.Flush()
+	return s.SetPolicy(policy)
 }
 
 var accesses = map[target.Access]disk.Access{

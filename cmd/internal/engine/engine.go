@@ -46,13 +46,21 @@ func New(o Options) *target.Target {
 	}})
 }
 
-// Follow tells t of every interface and its changes until ctx ends.
-func Follow(ctx context.Context, t *target.Target) error {
-	err := netio.Watch(ctx, func(i netio.Interface) { t.InterfaceChanged(target.Interface(i)) }, t.InterfaceVanished)
-	if errors.Is(err, ctx.Err()) {
-		return nil
+// Follow tells t of every interface and its changes until ctx ends. When the
+// kernel gives no news it says so and asks again.
+func Follow(ctx context.Context, t *target.Target, log *logrus.Logger) {
+	for {
+		err := netio.Watch(ctx, func(i netio.Interface) { t.InterfaceChanged(target.Interface(i)) }, t.InterfaceVanished)
+		if ctx.Err() != nil {
+			return
+		}
+		log.WithError(err).Error("no news of the network interfaces; asking again")
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
 	}
-	return err
 }
 
 func lookupInterface(name string) (target.Interface, error) {
