@@ -13,8 +13,9 @@ type Link interface {
 	// it is borrowed from the link until Release. The byte after the ATA header of a frame (offset
 	// 36) lies at a multiple of 512 in memory, so that write data can go to an O_DIRECT file in place.
 	//
-	// A ring drops frames that have waited in it for more than 2 seconds, because their senders may have
-	// gone on by another way since; only the time until Receive counts. A raw link cannot tell.
+	// Frames that have waited for more than 2 seconds are dropped, because their senders may have gone on
+	// by another way since; only the time until Receive counts. A raw link knows no age of what waited in
+	// its socket, as all does while the process is stopped, or what its full pool had no room for.
 	//
 	// An interface that is down is no error: there are simply no frames until it is up again. An
 	// error wraps ErrGone when the interface is gone, or os.ErrClosed. That the interface is gone is found

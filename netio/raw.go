@@ -110,7 +110,7 @@ func (l *rawLink) ReceiveDrops() uint64 {
 	if !l.closed {
 		l.readDropsLocked()
 	}
-	return l.kernelDrops + l.rx.truncated.Load()
+	return l.kernelDrops + l.rx.skipped.Load()
 }
 
 func (l *rawLink) readDropsLocked() {

@@ -23,6 +23,7 @@ type rawReceiver struct {
 	memory   []byte
 	slot     int // bytes per slot
 	maxFrame int // longer frames are cut, and dropped
+	opened   time.Time
 	free     chan int
 	full     chan rawFrame
 	lent     []int
@@ -31,15 +32,19 @@ type rawReceiver struct {
 	event     int         // eventfd, readable while frames wait
 	signalled atomic.Bool // event has been made readable and not yet emptied
 	down      atomic.Bool // the interface was seen going down, and no frame came since
-	truncated atomic.Uint64
+	skipped   atomic.Uint64
 	failure   atomic.Pointer[error] // why the reader stopped
 }
 
-// rawFrame is a received frame: its slot and length.
-type rawFrame struct{ slot, length int }
+// rawFrame is a received frame: its slot and length, and when the reader got it, as time since opened.
+type rawFrame struct {
+	slot, length int
+	at           time.Duration
+}
 
 func (r *rawReceiver) init(mtu, ringBytes int) error {
 	r.event = -1
+	r.opened = time.Now()
 	r.done = make(chan struct{})
 	r.maxFrame = maxFrameBytes(mtu)
 	// One byte more than the largest frame shows that a frame was larger.
@@ -97,7 +102,7 @@ func (r *rawReceiver) read(conn *raw.Conn) {
 			r.signal()
 			return
 		}
-		r.full <- rawFrame{slot, length} // never waits: there are as many places as slots
+		r.full <- rawFrame{slot, length, time.Since(r.opened)} // never waits: there are as many places as slots
 		r.signal()
 	}
 }
@@ -110,7 +115,7 @@ func (r *rawReceiver) readFrame(conn *raw.Conn, slot int) (int, error) {
 		n, _, err := conn.ReadFrom(buffer)
 		switch {
 		case err == nil && n > r.maxFrame:
-			r.truncated.Add(1)
+			r.skipped.Add(1)
 		case err == nil && n >= ethernetHeaderBytes:
 			if r.down.Load() {
 				r.down.Store(false)
@@ -138,8 +143,9 @@ func (r *rawReceiver) signal() {
 	unix.Write(r.event, one[:]) // can only fail when the count is at its limit, and then it is readable
 }
 
-// take stores waiting frames and returns how many. Finding none, it makes event unreadable and looks
-// again, for a frame that came in between and saw event still signalled.
+// take stores waiting frames and returns how many; it drops those that waited too long (maxWaitNanos).
+// Finding none, it makes event unreadable and looks again, for a frame that came in between and saw event
+// still signalled.
 func (r *rawReceiver) take(frames [][]byte) int {
 	n := r.drain(frames)
 	if n > 0 || len(frames) == 0 || !r.signalled.Load() {
@@ -151,17 +157,27 @@ func (r *rawReceiver) take(frames [][]byte) int {
 	return r.drain(frames)
 }
 
-func (r *rawReceiver) drain(frames [][]byte) int {
-	for n := range frames {
+func (r *rawReceiver) drain(frames [][]byte) (n int) {
+	var now time.Duration // read once, and only when there is a frame
+	for n < len(frames) {
 		select {
 		case f := <-r.full:
+			if now == 0 {
+				now = time.Since(r.opened)
+			}
+			if now-f.at > maxWaitNanos {
+				r.skipped.Add(1)
+				r.free <- f.slot
+				continue
+			}
 			frames[n] = r.buffer(f.slot)[:f.length:f.length]
 			r.lent = append(r.lent, f.slot)
+			n++
 		default:
 			return n
 		}
 	}
-	return len(frames)
+	return n
 }
 
 func (r *rawReceiver) release() {
