@@ -74,6 +74,7 @@ func lookup(name string) (target.Interface, error) {
 
 // store is a device of the machine; err is why it cannot be opened.
 type store struct {
+	key          string
 	sectors      int64
 	major, minor uint32
 	readOnly     bool
@@ -100,6 +101,7 @@ func identify(path string) (string, error) {
 
 func openStore(path string, o target.StoreOptions) (target.Store, error) {
 	s, ok := stores[path]
+	s.key = path
 	if !ok {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -120,6 +122,7 @@ func openStore(path string, o target.StoreOptions) (target.Store, error) {
 	return s, nil
 }
 
+func (s store) Key() string                 { return s.key }
 func (s store) SizeBytes() int64            { return s.sectors * 512 }
 func (s store) ReadOnly() bool              { return s.readOnly }
 func (s store) Refresh() (int64, error)     { return s.SizeBytes(), nil }
