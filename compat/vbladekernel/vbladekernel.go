@@ -13,7 +13,6 @@ package vbladekernel
 
 import (
 	"fmt"
-	"strings"
 
 	"vbladefs/compat/text"
 	"vbladefs/target"
@@ -36,7 +35,7 @@ const (
 )
 
 // ParseDrives reads a line written to drives. A blank line or a comment is no
-// operation and no error.
+// operation and no error. What a drive may be called is target's to say.
 func ParseDrives(line string) (target.Operation, error) {
 	words := fields(line)
 	switch {
@@ -45,18 +44,12 @@ func ParseDrives(line string) (target.Operation, error) {
 	case words[0] == "add" && len(words) >= 3:
 		return parseAddDrive(words[1], words[2], words[3:])
 	case words[0] == "del" && len(words) == 2:
-		if err := checkName(words[1]); err != nil {
-			return nil, err
-		}
 		return target.RemoveDrive{Name: words[1]}, nil
 	}
 	return nil, badCommand(words, drivesGrammar)
 }
 
 func parseAddDrive(name, path string, flags []string) (target.Operation, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
 	path, err := text.Path(path, "")
 	if err != nil {
 		return nil, err
@@ -133,21 +126,6 @@ func fields(line string) []string {
 		}
 	}
 	return words
-}
-
-// checkName refuses names that cannot be a folder beside drives and stats.
-func checkName(name string) error {
-	ok := len(name) >= 1 && len(name) <= target.MaxDriveName &&
-		strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == ""
-	switch name {
-	case ".", "..", "drives", "stats":
-		ok = false
-	}
-	if !ok {
-		return text.Malformed("drive name %q: want 1 to %d letters, digits, _, - or ., and not drives or stats",
-			name, target.MaxDriveName)
-	}
-	return nil
 }
 
 func badCommand(words []string, grammar string) error {
