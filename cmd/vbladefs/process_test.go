@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"vbladefs/netio/netiotest"
 )
@@ -167,5 +168,48 @@ func TestSomeoneElseUnmounts(t *testing.T) {
 	checkBytes(t, "without a tree", readAll(t, connect(t, there, "eth0").open("0.1")), disk)
 	if code := d.stop(syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// Whoever reads the log may go away; the exports stay.
+func TestOutlivesTheReaderOfItsLog(t *testing.T) {
+	need(t)
+	ours, _ := netiotest.Pair(t, 1500)
+	dir := mountDir(t)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := ours.Command(program, "serve", dir)
+	cmd.Stderr = write
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = write.Close()
+	if _, err := read.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	_ = read.Close()
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(dir, "README")); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("no tree")
+		}
+	}
+	for range 3 {
+		if err := os.WriteFile(filepath.Join(dir, "aoeserver"), []byte("bogus\n"), 0); err == nil {
+			t.Error("a bogus command was taken")
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
 	}
 }

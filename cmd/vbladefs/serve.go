@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -25,6 +26,10 @@ import (
 // closeGrace is how long a stopping daemon waits for requests that a drive
 // has not finished.
 const closeGrace = 10 * time.Second
+
+// minProcessors is how many threads may run Go code at once, however few
+// processors there are.
+const minProcessors = 4
 
 // serveOptions is the command line of serve.
 type serveOptions struct {
@@ -81,11 +86,15 @@ func serve(args []string, stdout io.Writer) error {
 	log.AddHook(events)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	signal.Ignore(syscall.SIGHUP) // a daemon outlives the terminal that started it
+	// A daemon outlives the terminal that started it, and whoever read its log.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	// A worker keeps its processor while it is busy. With no more than one the
+	// runtime would let the goroutines behind it wait for milliseconds; with more
+	// it leaves their turns to the kernel.
+	runtime.GOMAXPROCS(max(minProcessors, runtime.GOMAXPROCS(0)))
 
 	t := engine.New(engine.Options{Link: o.link, Cache: target.Cache(o.cache), Spin: o.busyPoll, Log: log})
-	followed := make(chan error, 1)
-	go func() { followed <- engine.Follow(ctx, t) }()
+	go engine.Follow(ctx, t, log)
 	tree, err := fusectl.Mount(o.dir, t, fusectl.Options{Logger: log, Events: events, Group: gid})
 	if err != nil {
 		return err
@@ -96,15 +105,11 @@ func serve(args []string, stdout io.Writer) error {
 			log.Error("somebody unmounted the control tree; exports are served on, restart to control them again")
 		}
 	}()
-	select {
-	case <-ctx.Done():
-		log.Info("stopping")
-	case err = <-followed:
-		err = fmt.Errorf("cannot follow the network interfaces: %w", err)
-	}
+	<-ctx.Done()
+	go log.Info("stopping") // nobody may be left to read it
 	closing, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
-	return errors.Join(err, tree.Unmount(), t.Close(closing))
+	return errors.Join(tree.Unmount(), t.Close(closing))
 }
 
 // lookupGroup returns the number of a group given by name or number; 0 for
