@@ -10,14 +10,15 @@ import (
 
 var update = flag.Bool("update", false, "write what the tree answers to the conversation files")
 
-// TestConversations holds the corpora of the dialects, each file with a tree of
-// its own.
+// TestConversations holds the corpora of the dialects and of our own files, each
+// file with a tree of its own.
 func TestConversations(t *testing.T) {
 	needFUSE(t)
 	files, err := filepath.Glob("../compat/*/testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no conversations: %v", err)
 	}
+	files = append(files, "../fusectl/testdata/interfaces.txt")
 	for _, file := range files {
 		t.Run(filepath.Base(filepath.Dir(filepath.Dir(file)))+"/"+filepath.Base(file), func(t *testing.T) {
 			conversation.Run(t, mounted(t).dir, file, *update)

@@ -141,7 +141,7 @@ func (silent) Send(headers, _ [][]byte) (int, error) { return len(headers), nil 
 func (silent) FD() int                               { return -1 }
 func (silent) ReceiveDrops() uint64                  { return 0 }
 func (silent) SendDrops() uint64                     { return 0 }
-func (silent) Kind() string                          { return "silent" }
+func (silent) Kind() string                          { return "ring" }
 func (silent) Close() error                          { return nil }
 
 // idle is a queue without transfers; it is what Wake sends on.

@@ -1,24 +1,26 @@
 // Package fusectl is the control tree: a FUSE filesystem in which the files of
-// kvblade, aoeserver and vblade-kernel drive the engine.
+// kvblade, aoeserver and vblade-kernel, and some of our own, drive the engine.
 //
 //	write ─writer─▶ line ─compat dialect─▶ operation ─Engine.Do─▶ engine
 //	                 errno ◀─errno.go─ error ◀──┘
 //	read  ◀─handle── text ◀─compat dialect─ snapshot ◀─ engine
 //
-// table.go says which files there are, who may write them, what they take and
+// The tables (table*.go) say which files there are, who may write them, what they take and
 // give and which dialect's errno they answer with; the tree's README and Help
-// are made from that table. The node types (node_dir.go, node_file.go) know
+// are made from them. The node types (node_dir.go, node_file.go) know
 // FUSE and nothing of disks; folders and files hold no state of their own and
 // ask the engine each time, so that nothing stale is ever seen.
 //
 // Files behave as in procfs and sysfs. Reading gives a snapshot taken when the
 // file was opened, and a new one whenever it is read from offset 0. A write is
-// one command a line (writer.go). Every file is open with direct I/O: the kernel
+// one command a line (writer.go, cut.go). Every file is open with direct I/O: the kernel
 // caches nothing, and short counts and errno reach whoever writes. The kernel
 // itself checks permissions (default_permissions).
 //
-// A slow operation holds up its writer, and writers of the same file, only: no
-// lock is held across Engine.Do but that of the open file.
+// Operations take effect one after the other, so one that waits holds others up:
+// a removal, which waits for requests in flight, for a few seconds at most; one
+// that opens a disk, those only that open one too. Reading waits for none. This
+// package holds no lock across Engine.Do but that of the open file.
 //
 // This package parses nothing (compat does), decides nothing about exports
 // (target does) and never logs to a place of its own: events go to the logger
@@ -45,6 +47,9 @@ type Engine interface {
 	DrivePorts(name string) []target.PortInfo
 	Port(addr aoe.Addr, netif string) (target.PortInfo, bool)
 	Blades() []target.BladeInfo
+	// Interfaces are those that have ports, by name.
+	Interfaces() []target.InterfaceInfo
+	Interface(name string) (target.InterfaceInfo, bool)
 	// Served reports whether anything was ever exported.
 	Served() bool
 }
@@ -59,4 +64,6 @@ type Options struct {
 	Events *Events
 	// Group is the group that may write beside root; 0: root alone.
 	Group uint32
+	// NonEmpty mounts over a folder that holds something.
+	NonEmpty bool
 }

@@ -32,7 +32,7 @@ type Server struct {
 // Mount mounts the control tree of e at dir and serves it until Unmount, or
 // until someone else unmounts it. It creates dir if it is missing, takes the
 // place of a mount that a killed daemon left behind, and refuses dir if a
-// living one is there. It needs root.
+// living one is there or if it holds anything. It needs root.
 func Mount(dir string, e Engine, o Options) (*Server, error) {
 	point, err := prepare(dir)
 	if err != nil {

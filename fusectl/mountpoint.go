@@ -39,6 +39,21 @@ func prepare(dir string) (mountPoint, error) {
 	return p, nil
 }
 
+// refuseContents refuses a folder that holds something: what is mounted over it
+// hides it, and what looks like a command there was written before the tree was
+// mounted, and is lost.
+func (p mountPoint) refuseContents() error {
+	entries, err := os.ReadDir(p.dir)
+	if err != nil {
+		return fmt.Errorf("mount point: %w", err)
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	return fmt.Errorf("mount point %s: %w: it holds %s, which the control tree would hide: remove that, choose another "+
+		"folder, or say -nonempty", p.dir, unix.ENOTEMPTY, entries[0].Name())
+}
+
 // discard removes the folders that create made, unless they are in use.
 func (p mountPoint) discard() error {
 	for i := len(p.created) - 1; i >= 0; i-- {

@@ -12,7 +12,7 @@ import (
 func root() *dir {
 	return &dir{
 		files: []*file{readmeFile, aoeserverFile, logFile},
-		dirs:  []*dir{kvbladeDir, vbladeDir},
+		dirs:  []*dir{kvbladeDir, vbladeDir, interfacesDir},
 	}
 }
 

@@ -34,3 +34,19 @@ func TestTotal(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+func TestInterfaceTexts(t *testing.T) {
+	netif := target.InterfaceInfo{Name: "eth0", MTU: 9000, Ports: 1, Ignored: 2, Foreign: 3, ReceiveDrops: 4, SendDrops: 5}
+	if got, want := interfaceStats(netif), "ports 1\nignored 2\nforeign 3\nreceive_drops 4\nsend_drops 5\n"; got != want {
+		t.Errorf("stats: got %q, want %q", got, want)
+	}
+	for _, tt := range []struct {
+		up         bool
+		link, want string
+	}{{true, "ring", "up ring\n"}, {true, "raw", "up raw\n"}, {true, "", "up none\n"}, {false, "", "down none\n"}} {
+		netif.Up, netif.Link = tt.up, tt.link
+		if got := linkText(netif); got != tt.want {
+			t.Errorf("link: got %q, want %q", got, tt.want)
+		}
+	}
+}
