@@ -38,6 +38,11 @@ func Mount(dir string, e Engine, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !o.NonEmpty {
+		if err := point.refuseContents(); err != nil {
+			return nil, errors.Join(err, point.discard())
+		}
+	}
 	server, err := serve(point.dir, newTree(e, o))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mount the control tree at %s: %w", dir, err), point.discard())

@@ -135,6 +135,30 @@ func TestRestartAfterKill(t *testing.T) {
 	checkBytes(t, "after three deaths", readAll(t, connect(t, there, "eth0").open("0.1")), disk)
 }
 
+// TestFolderWithContents: what lies where the tree shall be may be a command that
+// was written too early, so it is not hidden unless that is asked for.
+func TestFolderWithContents(t *testing.T) {
+	t.Parallel()
+	ns := netiotest.New(t)
+	dir := mountDir(t)
+	early := filepath.Join(dir, "aoeserver")
+	if err := os.WriteFile(early, []byte("add /dev/loop1 0 1 eth0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(early) }) // after the daemons have ended
+	refused := start(t, ns, "serve", dir)
+	if code := refused.exitCode(); code != 1 || !strings.Contains(refused.stderr.String(), "it holds aoeserver") {
+		t.Errorf("exit code %d:\n%s", code, refused.stderr)
+	}
+	d := start(t, ns, "serve", "-nonempty", dir)
+	d.dir = dir
+	d.await("the tree is mounted", func() bool {
+		_, err := os.Stat(filepath.Join(dir, "log"))
+		return err == nil
+	})
+	d.check()
+}
+
 // TestSecondDaemon: a directory that is served is refused, and the daemon that
 // serves it is not disturbed.
 func TestSecondDaemon(t *testing.T) {

@@ -37,6 +37,7 @@ type serveOptions struct {
 	link     string
 	cache    string
 	group    string
+	nonEmpty bool
 	busyPoll time.Duration
 }
 
@@ -47,6 +48,7 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	f.StringVar(&o.link, "link", "auto", "how frames are received: ring, raw, or auto, which takes ring where it can")
 	f.StringVar(&o.cache, "cache", string(target.CacheDirect), "write policy of new drives: writeback, direct or durable")
 	f.StringVar(&o.group, "group", "", "group that may write to the control tree, besides root")
+	f.BoolVar(&o.nonEmpty, "nonempty", false, "mount over a DIRECTORY that holds something, and hide that")
 	f.DurationVar(&o.busyPoll, "busy-poll", target.DefaultSpin, "how long to look for frames before sleeping; 0 to sleep at once")
 	f.Usage = func() {}
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -95,7 +97,7 @@ func serve(args []string, stdout io.Writer) error {
 
 	t := engine.New(engine.Options{Link: o.link, Cache: target.Cache(o.cache), Spin: o.busyPoll, Log: log})
 	go engine.Follow(ctx, t, log)
-	tree, err := fusectl.Mount(o.dir, t, fusectl.Options{Logger: log, Events: events, Group: gid})
+	tree, err := fusectl.Mount(o.dir, t, fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty})
 	if err != nil {
 		return err
 	}
