@@ -5,9 +5,13 @@
 // worker goroutine and carries requests to any number of stores:
 //
 //	worker ── Try ──────▶ page cache                     (answered at once, or not at all)
-//	       ── Submit ───▶ the store's FIFO ─▶ goroutine ─▶ pread, pwrite, fdatasync
+//	       ── Submit ─┬─▶ io_uring ─▶ device             (O_DIRECT, and only if nothing is to be waited for)
+//	                  └─▶ the store's FIFO ─▶ goroutine ─▶ pread, pwrite, fdatasync
 //	       ◀─ Reap ────── finished list ◀────────┘
 //	       ── Wait ─────▶ sleeps until a request finishes, a descriptor is readable, Wake, or a time limit
+//
+// There are two kinds of queue. SyncQueue has goroutines only; UringQueue adds the io_uring, and hands what would wait
+// to a SyncQueue of its own. NewQueue makes the best that the kernel allows.
 //
 // Requests that were submitted finish in any order. Keeping overlapping requests in order, and finishing all requests of
 // a Store before it is closed, is the caller's work.

@@ -22,10 +22,11 @@ type Store struct {
 	closed    atomic.Bool
 
 	// What this kernel and file system cannot do, learned from the first refusal; see try.go.
-	memory        atomic.Bool // file that lies in memory only: its reads and writes never wait
-	noNowaitRead  atomic.Bool
-	noNowaitWrite atomic.Bool
-	noDsync       atomic.Bool
+	memory         atomic.Bool // file that lies in memory only: its reads and writes never wait
+	noNowaitRead   atomic.Bool
+	noNowaitWrite  atomic.Bool
+	noDsync        atomic.Bool
+	noNowaitDirect atomic.Bool
 
 	mu        sync.Mutex // guards the set-up of direct I/O and the notes
 	direct    directState
