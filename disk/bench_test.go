@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"fmt"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -10,9 +11,9 @@ import (
 func BenchmarkTry(b *testing.B) {
 	for _, place := range []string{"file", "tmpfs", "loop"} {
 		for _, op := range []Op{Read, Write} {
-			b.Run(place+"/"+map[Op]string{Read: "read", Write: "write"}[op], func(b *testing.B) {
+			b.Run(place+"/"+opNames[op], func(b *testing.B) {
 				path, _ := places[place](b, 1<<20)
-				s, q := open(b, path, Options{}), newSync(b)
+				s, q := open(b, path, Options{}), made(b, queues[0].make)
 				data := buffers(b, 4096)
 				if err := do(b, q, s, Read, data, 0); err != nil {
 					b.Fatal(err)
@@ -30,20 +31,38 @@ func BenchmarkTry(b *testing.B) {
 	}
 }
 
-// BenchmarkSubmit keeps 16 requests of 4 KiB in flight.
+var opNames = map[Op]string{Read: "read", Write: "write"}
+
+// BenchmarkSubmit keeps 16 or 64 requests of 4 KiB in flight, with each kind of queue in turn.
 func BenchmarkSubmit(b *testing.B) {
-	for _, place := range []string{"file", "tmpfs", "loop"} {
+	for _, place := range []string{"file", "loop"} {
 		for _, policy := range []Policy{Writeback, Direct} {
 			for _, op := range []Op{Read, Write} {
-				b.Run(place+"/"+policy.String()+"/"+map[Op]string{Read: "read", Write: "write"}[op], func(b *testing.B) {
-					path, _ := places[place](b, 1<<20)
-					s, q := open(b, path, Options{Policy: policy}), newSync(b)
-					submitAtDepth(b, q, s, op, 16)
-					b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
-				})
+				for _, depth := range []int{16, 64} {
+					for _, kind := range queues[:2] {
+						b.Run(fmt.Sprintf("%s/%v/%s/depth%d/%s", place, policy, opNames[op], depth, kind.name), func(b *testing.B) {
+							path, _ := places[place](b, 16<<20)
+							run(b, "sync", path) // blocks that are not allocated yet would be written another way
+							s, q := open(b, path, Options{Policy: policy}), made(b, kind.make)
+							before := cpuTime(b)
+							submitAtDepth(b, q, s, op, depth)
+							b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
+							b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
+						})
+					}
+				}
 			}
 		}
 	}
+}
+
+// cpuTime is what the threads of this process have used.
+func cpuTime(b *testing.B) int64 {
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return unix.TimevalToNsec(usage.Utime) + unix.TimevalToNsec(usage.Stime)
 }
 
 func submitAtDepth(b *testing.B, q Queue, s *Store, op Op, depth int) {
@@ -51,7 +70,7 @@ func submitAtDepth(b *testing.B, q Queue, s *Store, op Op, depth int) {
 	tokens, errs := make([]uint64, depth), make([]error, depth)
 	submitted, finished := 0, 0
 	submit := func(slot int) {
-		q.Submit(s, op, data[slot*4096:][:4096], int64(submitted%256)*4096, uint64(slot))
+		q.Submit(s, op, data[slot*4096:][:4096], int64(submitted*2654435761%4096)*4096, uint64(slot))
 		submitted++
 	}
 	b.ResetTimer()

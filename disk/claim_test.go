@@ -61,7 +61,9 @@ func TestClaimOfAnotherProcess(t *testing.T) {
 	open(t, path, Options{})
 }
 
-func TestClaimOfMountedDevice(t *testing.T) {
+func TestClaimOfMountedDevice(t *testing.T) { onEachQueue(t, testClaimOfMountedDevice) }
+
+func testClaimOfMountedDevice(t *testing.T, newQueue queueMaker) {
 	needRoot(t)
 	device, _ := mounted(t, 8<<20)
 	for _, access := range []Access{ReadWrite, ReadOnly, Auto} {
@@ -70,7 +72,7 @@ func TestClaimOfMountedDevice(t *testing.T) {
 	}
 	s := open(t, device, Options{Access: ReadOnly, Force: true})
 	data := make([]byte, 1024)
-	if err := do(t, newSync(t), s, Read, data, 1024); err != nil {
+	if err := do(t, newQueue(t), s, Read, data, 1024); err != nil {
 		t.Fatal(err)
 	}
 	if data[0x38] != 0x53 || data[0x39] != 0xef {
@@ -78,7 +80,9 @@ func TestClaimOfMountedDevice(t *testing.T) {
 	}
 }
 
-func TestReadOnly(t *testing.T) {
+func TestReadOnly(t *testing.T) { onEachQueue(t, testReadOnly) }
+
+func testReadOnly(t *testing.T, newQueue queueMaker) {
 	for name, place := range map[string]func(t *testing.T) (path string, content []byte){
 		"loop device": func(t *testing.T) (string, []byte) {
 			file, content := image(t, "", 8192)
@@ -96,7 +100,7 @@ func TestReadOnly(t *testing.T) {
 			path, content := place(t)
 			_, err := Open(path, Options{})
 			wantErrno(t, err, unix.EROFS)
-			q := newSync(t)
+			q := newQueue(t)
 			for policy := Writeback; policy <= Durable; policy++ {
 				s := open(t, path, Options{Access: Auto, Policy: policy})
 				if !s.ReadOnly() {
@@ -133,9 +137,11 @@ func readOnlyRequests(t *testing.T, q Queue, s *Store, content []byte) {
 }
 
 // TestReadOnlyByChoice does not write although it could.
-func TestReadOnlyByChoice(t *testing.T) {
+func TestReadOnlyByChoice(t *testing.T) { onEachQueue(t, testReadOnlyByChoice) }
+
+func testReadOnlyByChoice(t *testing.T, newQueue queueMaker) {
 	path, content := image(t, "", 8192)
-	readOnlyRequests(t, newSync(t), open(t, path, Options{Access: ReadOnly}), content)
+	readOnlyRequests(t, newQueue(t), open(t, path, Options{Access: ReadOnly}), content)
 }
 
 func TestAutoIsWritable(t *testing.T) {

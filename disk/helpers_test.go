@@ -117,20 +117,6 @@ func open(t testing.TB, path string, o Options) *Store {
 	return s
 }
 
-func newSync(t testing.TB) *SyncQueue {
-	t.Helper()
-	q, err := NewSync()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := q.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return q
-}
-
 // patience bounds every wait of the tests for something that must happen.
 const patience = 20 * time.Second
 

@@ -47,7 +47,9 @@ func deviceCounts(t *testing.T, device string) (sectorsWritten, flushes int) {
 }
 
 // TestPolicyReachesDevice looks at what a block device has been asked to do when a write is acknowledged.
-func TestPolicyReachesDevice(t *testing.T) {
+func TestPolicyReachesDevice(t *testing.T) { onEachQueue(t, testPolicyReachesDevice) }
+
+func testPolicyReachesDevice(t *testing.T, newQueue queueMaker) {
 	for _, c := range []struct {
 		policy           Policy
 		op               Op
@@ -65,7 +67,7 @@ func TestPolicyReachesDevice(t *testing.T) {
 		t.Run(c.policy.String()+"/"+c.blockBytes+"/op"+itoa(uint32(c.op)), func(t *testing.T) {
 			file, _ := image(t, "", 1<<20)
 			device := loopDevice(t, file, "--sector-size", c.blockBytes)
-			q, s := newSync(t), open(t, device, Options{Policy: c.policy})
+			q, s := newQueue(t), open(t, device, Options{Policy: c.policy})
 			if (s.Note() != "") != (c.blockBytes == "4096") {
 				t.Errorf("the note is %q", s.Note())
 			}
@@ -111,9 +113,11 @@ func TestDirectFallsBack(t *testing.T) {
 }
 
 // TestSetPolicyUnderLoad changes the policy while requests are in flight; each must still see all that was written.
-func TestSetPolicyUnderLoad(t *testing.T) {
+func TestSetPolicyUnderLoad(t *testing.T) { onEachQueue(t, testSetPolicyUnderLoad) }
+
+func testSetPolicyUnderLoad(t *testing.T, newQueue queueMaker) {
 	file, content := image(t, "", 64<<10)
-	q, s := newSync(t), open(t, loopDevice(t, file), Options{})
+	q, s := newQueue(t), open(t, loopDevice(t, file), Options{})
 	for round := range 60 {
 		data := make([][]byte, 16)
 		for i := range data {

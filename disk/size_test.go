@@ -11,9 +11,11 @@ import (
 func itoa(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 
 // TestOddTail reads a file that ends inside a sector.
-func TestOddTail(t *testing.T) {
+func TestOddTail(t *testing.T) { onEachQueue(t, testOddTail) }
+
+func testOddTail(t *testing.T, newQueue queueMaker) {
 	path, content := image(t, "", 1024+188)
-	q := newSync(t)
+	q := newQueue(t)
 	for policy := Writeback; policy <= Durable; policy++ {
 		s := open(t, path, Options{Policy: policy})
 		if s.SizeBytes() != 1024+188 {
@@ -49,9 +51,11 @@ func wantFileSize(t *testing.T, path string, want int64) {
 }
 
 // TestRange tries offsets that must reach no device.
-func TestRange(t *testing.T) {
+func TestRange(t *testing.T) { onEachQueue(t, testRange) }
+
+func testRange(t *testing.T, newQueue queueMaker) {
 	path, _ := image(t, "", 8192)
-	q, s := newSync(t), open(t, path, Options{})
+	q, s := newQueue(t), open(t, path, Options{})
 	data := make([]byte, 512)
 	for _, offset := range []int64{-1, -512, -1 << 63, 8192, 7681, 1<<63 - 512, 1<<63 - 1} {
 		for _, op := range []Op{Read, Write, WriteDurable} {
@@ -70,12 +74,14 @@ func TestRange(t *testing.T) {
 }
 
 // TestTruncated shrinks a file under its store: an error in both directions, and no byte of the file comes back.
-func TestTruncated(t *testing.T) {
+func TestTruncated(t *testing.T) { onEachQueue(t, testTruncated) }
+
+func testTruncated(t *testing.T, newQueue queueMaker) {
 	for _, place := range []string{"file", "tmpfs"} {
 		for policy := Writeback; policy <= Durable; policy++ {
 			t.Run(place+"/"+policy.String(), func(t *testing.T) {
 				path, _ := places[place](t, 64<<10)
-				q, s := newSync(t), open(t, path, Options{Policy: policy})
+				q, s := newQueue(t), open(t, path, Options{Policy: policy})
 				if err := os.Truncate(path, 4096+512); err != nil {
 					t.Fatal(err)
 				}
@@ -97,10 +103,12 @@ func TestTruncated(t *testing.T) {
 }
 
 // TestGrown finds the new size of a file and of a device on it, and reaches the new end.
-func TestGrown(t *testing.T) {
+func TestGrown(t *testing.T) { onEachQueue(t, testGrown) }
+
+func testGrown(t *testing.T, newQueue queueMaker) {
 	path, _ := image(t, "", 64<<10)
 	device := loopDevice(t, path)
-	q, file, loop := newSync(t), open(t, path, Options{}), open(t, device, Options{Policy: Direct})
+	q, file, loop := newQueue(t), open(t, path, Options{}), open(t, device, Options{Policy: Direct})
 	if err := os.Truncate(path, 128<<10); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +130,9 @@ func TestGrown(t *testing.T) {
 }
 
 // TestYankedLoop takes a loop device's medium away.
-func TestYankedLoop(t *testing.T) {
+func TestYankedLoop(t *testing.T) { onEachQueue(t, testYankedLoop) }
+
+func testYankedLoop(t *testing.T, newQueue queueMaker) {
 	for name, yank := range map[string]func(t *testing.T, file, device string){
 		"file emptied":                 func(t *testing.T, file, _ string) { truncate(t, file) },
 		"file emptied, size refreshed": func(t *testing.T, file, dev string) { truncate(t, file); run(t, "losetup", "-c", dev) },
@@ -132,7 +142,7 @@ func TestYankedLoop(t *testing.T) {
 			t.Run(name+"/"+policy.String(), func(t *testing.T) {
 				file, _ := image(t, "", 64<<10)
 				device := loopDevice(t, file)
-				q, s := newSync(t), open(t, device, Options{Policy: policy})
+				q, s := newQueue(t), open(t, device, Options{Policy: policy})
 				yank(t, file, device)
 				data := make([]byte, 4096)
 				if err := do(t, q, s, Read, data, 8192); err == nil {
@@ -159,7 +169,9 @@ func truncate(t *testing.T, file string) {
 }
 
 // TestFullFileSystem writes to a file that has a size but no room.
-func TestFullFileSystem(t *testing.T) {
+func TestFullFileSystem(t *testing.T) { onEachQueue(t, testFullFileSystem) }
+
+func testFullFileSystem(t *testing.T, newQueue queueMaker) {
 	needRoot(t)
 	dir := t.TempDir()
 	run(t, "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", dir)
@@ -168,7 +180,7 @@ func TestFullFileSystem(t *testing.T) {
 	if os.WriteFile(path, nil, 0o600) != nil || os.Truncate(path, 1<<20) != nil {
 		t.Fatal("cannot make the file")
 	}
-	q, s := newSync(t), open(t, path, Options{})
+	q, s := newQueue(t), open(t, path, Options{})
 	var err error
 	for offset := int64(0); err == nil && offset < 1<<20; offset += 4096 {
 		err = do(t, q, s, Write, randomBytes(4096), offset)
@@ -180,13 +192,15 @@ func TestFullFileSystem(t *testing.T) {
 }
 
 // TestLargeOffset reaches beyond what fits 32 bits, inline and submitted.
-func TestLargeOffset(t *testing.T) {
+func TestLargeOffset(t *testing.T) { onEachQueue(t, testLargeOffset) }
+
+func testLargeOffset(t *testing.T, newQueue queueMaker) {
 	const at = 5<<30 + 512
 	path, _ := image(t, tmpfsDir(t), 512)
 	if err := os.Truncate(path, at+4096); err != nil {
 		t.Fatal(err)
 	}
-	q, s := newSync(t), open(t, path, Options{})
+	q, s := newQueue(t), open(t, path, Options{})
 	want, got := randomBytes(4096), make([]byte, 4096)
 	for _, op := range []Op{Write, WriteDurable} {
 		want[0]++

@@ -24,12 +24,14 @@ var places = map[string]func(t testing.TB, sizeBytes int) (path string, content 
 
 // TestTransfer reads and writes with each policy on each kind of store, with aligned and unaligned memory, and compares
 // with what the system sees through another descriptor.
-func TestTransfer(t *testing.T) {
+func TestTransfer(t *testing.T) { onEachQueue(t, testTransfer) }
+
+func testTransfer(t *testing.T, newQueue queueMaker) {
 	for place, make := range places {
 		for policy := Writeback; policy <= Durable; policy++ {
 			t.Run(place+"/"+policy.String(), func(t *testing.T) {
 				path, content := make(t, 256<<10)
-				q := newSync(t)
+				q := newQueue(t)
 				s := open(t, path, Options{Policy: policy})
 				if s.SizeBytes() != int64(len(content)) {
 					t.Fatalf("size is %d, want %d", s.SizeBytes(), len(content))

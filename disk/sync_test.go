@@ -11,14 +11,16 @@ import (
 )
 
 // TestManySubmits keeps more requests in flight than goroutines, on two stores, in several queues at once.
-func TestManySubmits(t *testing.T) {
+func TestManySubmits(t *testing.T) { onEachQueue(t, testManySubmits) }
+
+func testManySubmits(t *testing.T, newQueue queueMaker) {
 	const slots, rounds, queues = 100, 10, 3
 	file, _ := image(t, "", queues*slots*512)
 	device, _ := image(t, "", queues*slots*512)
 	stores := []*Store{open(t, file, Options{}), open(t, loopDevice(t, device), Options{Policy: Direct})}
 	var all sync.WaitGroup
 	for part := range queues {
-		q := newSync(t)
+		q := newQueue(t)
 		all.Go(func() {
 			data := make([][]byte, len(stores)*slots)
 			for i := range data {
@@ -60,11 +62,18 @@ func check(t *testing.T, results map[uint64]error) {
 
 // TestStalledStores freezes a file system under some stores: their writes hang in the kernel, and those to another store
 // go on. There are more hanging stores than the queue gives all of their depth.
-func TestStalledStores(t *testing.T) {
+func TestStalledStores(t *testing.T) { onEachQueue(t, testStalledStores) }
+
+func testStalledStores(t *testing.T, newQueue queueMaker) {
 	needRoot(t)
+	for _, policy := range []Policy{Writeback, Direct} {
+		t.Run(policy.String(), func(t *testing.T) { stallStores(t, newQueue(t), policy) })
+	}
+}
+
+func stallStores(t *testing.T, q Queue, policy Policy) {
 	const stalled, each = 20, 20
 	_, dir := mounted(t, 16<<20)
-	q := newSync(t)
 	var stores []*Store
 	for i := range stalled {
 		sub := filepath.Join(dir, fmt.Sprint(i))
@@ -72,35 +81,36 @@ func TestStalledStores(t *testing.T) {
 			t.Fatal(err)
 		}
 		path, _ := image(t, sub, each*512)
-		stores = append(stores, open(t, path, Options{}))
+		stores = append(stores, open(t, path, Options{Policy: policy}))
 	}
 	livePath, _ := image(t, "", 64<<10)
-	live := open(t, livePath, Options{})
+	live := open(t, livePath, Options{Policy: policy})
 
 	run(t, "fsfreeze", "-f", dir)
 	thaw := sync.OnceFunc(func() { run(t, "fsfreeze", "-u", dir) })
 	t.Cleanup(thaw)
-	data := randomBytes(512)
+	data := buffers(t, 512)[:512]
 	for i := range stalled * each {
 		q.Submit(stores[i%stalled], Write, data, int64(i/stalled)*512, uint64(i))
 	}
-	page := randomBytes(4096)
+	page := buffers(t, 4096)
 	for i := range 500 {
 		q.Submit(live, Write, page, int64(i%16)*4096, uint64(100000+i))
 		if err := reapAll(t, q, 1)[uint64(100000+i)]; err != nil {
 			t.Fatal(err)
 		}
 	}
-	q.mu.Lock()
-	if busy := q.running; busy < crowded || busy > crowded+stalled {
+	lanes := threads(q)
+	lanes.mu.Lock()
+	if busy := lanes.running; busy < crowded || busy > crowded+stalled {
 		t.Errorf("%d requests hang, want about %d", busy, crowded)
 	}
-	for s, l := range q.lanes {
+	for s, l := range lanes.lanes {
 		if s != live && (l.running == 0 || l.running > storeDepth || l.running+l.waiting.length != each) {
 			t.Errorf("%s has %d requests running and %d waiting", s.Path(), l.running, l.waiting.length)
 		}
 	}
-	q.mu.Unlock()
+	lanes.mu.Unlock()
 
 	thaw()
 	results := reapAll(t, q, stalled*each)
@@ -111,20 +121,27 @@ func TestStalledStores(t *testing.T) {
 }
 
 // TestNoAllocations covers a Try that hits, a request that is refused, and the way through Submit, Wait and Reap.
-func TestNoAllocations(t *testing.T) {
+func TestNoAllocations(t *testing.T) { onEachQueue(t, testNoAllocations) }
+
+func testNoAllocations(t *testing.T, newQueue queueMaker) {
 	path, _ := image(t, "", 64<<10)
 	memoryPath, _ := image(t, tmpfsDir(t), 64<<10)
-	q, file, memory := newSync(t), open(t, path, Options{}), open(t, memoryPath, Options{})
+	q, file, memory := newQueue(t), open(t, path, Options{}), open(t, memoryPath, Options{})
 	direct := open(t, loopDevice(t, path), Options{Policy: Direct})
 	readOnlyPath, _ := image(t, "", 8192)
 	readOnly := open(t, readOnlyPath, Options{Access: ReadOnly})
-	data := make([]byte, 16*512)
+	data := buffers(t, 17*512)
+	unaligned := data[1:]
 	tokens, errs := make([]uint64, 16), make([]error, 16)
 
-	depth16 := func(s *Store, op Op) func() {
+	depth16 := func(s *Store, op Op, data []byte) func() {
 		return func() {
 			for i := range 16 {
-				q.Submit(s, op, data[i*512:][:512], int64(i)*512, uint64(i))
+				part := data
+				if op != Flush {
+					part = data[i*512:][:512]
+				}
+				q.Submit(s, op, part, int64(i)*512, uint64(i))
 			}
 			for n := 0; n < 16; {
 				if got := q.Reap(tokens, errs); got > 0 {
@@ -151,11 +168,13 @@ func TestNoAllocations(t *testing.T) {
 		"Try tmpfs write":  try(memory, Write, 0, nil),
 		"refused range":    try(file, Write, 1<<40, ErrRange),
 		"refused write":    try(readOnly, Write, 0, unix.EROFS),
-		"submitted read":   depth16(file, Read),
-		"submitted write":  depth16(file, Write),
-		"submitted direct": depth16(direct, Read), // unaligned memory at times, so with a copy
-		"submitted flush":  depth16(memory, Flush),
-		"submitted EROFS":  depth16(readOnly, Write),
+		"submitted read":   depth16(file, Read, data),
+		"submitted write":  depth16(file, Write, data),
+		"direct read":      depth16(direct, Read, data),
+		"direct write":     depth16(direct, Write, data),
+		"direct with copy": depth16(direct, Read, unaligned),
+		"submitted flush":  depth16(memory, Flush, nil),
+		"submitted EROFS":  depth16(readOnly, Write, data),
 	} {
 		for range 50 {
 			f() // until there are as many goroutines and requests as it takes
@@ -167,9 +186,11 @@ func TestNoAllocations(t *testing.T) {
 }
 
 // TestTryDoesNotWait asks for what is not cached, and for what must reach the device.
-func TestTryDoesNotWait(t *testing.T) {
+func TestTryDoesNotWait(t *testing.T) { onEachQueue(t, testTryDoesNotWait) }
+
+func testTryDoesNotWait(t *testing.T, newQueue queueMaker) {
 	file, _ := image(t, "", 1<<20)
-	q, s := newSync(t), open(t, loopDevice(t, file), Options{})
+	q, s := newQueue(t), open(t, loopDevice(t, file), Options{})
 	data := make([]byte, 4096)
 	if err := unix.Fadvise(s.fd, 0, 0, unix.FADV_RANDOM); err != nil {
 		t.Fatal(err)
@@ -204,17 +225,19 @@ func TestTryDoesNotWait(t *testing.T) {
 }
 
 // TestLanesOfClosedStores does not keep every store there ever was.
-func TestLanesOfClosedStores(t *testing.T) {
+func TestLanesOfClosedStores(t *testing.T) { onEachQueue(t, testLanesOfClosedStores) }
+
+func testLanesOfClosedStores(t *testing.T, newQueue queueMaker) {
 	path, _ := image(t, "", 512)
-	q := newSync(t)
+	q := newQueue(t)
 	for range 500 {
 		s := open(t, path, Options{})
 		q.Submit(s, Read, make([]byte, 512), 0, 1)
 		check(t, reapAll(t, q, 1))
 		s.Close()
 	}
-	if len(q.lanes) > 100 {
-		t.Errorf("%d lanes are kept for one store", len(q.lanes))
+	if n := len(threads(q).lanes); n > 100 {
+		t.Errorf("%d lanes are kept for one store", n)
 	}
 }
 

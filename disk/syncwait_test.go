@@ -10,7 +10,8 @@ import (
 )
 
 // sleeping waits until the owner sleeps, or returned.
-func sleeping(q *SyncQueue, done <-chan error) {
+func sleeping(queue Queue, done <-chan error) {
+	q := threads(queue)
 	for range 10000 {
 		q.mu.Lock()
 		asleep := q.sleeping
@@ -24,7 +25,7 @@ func sleeping(q *SyncQueue, done <-chan error) {
 }
 
 // wakes checks that Wait, without a time limit, ends after event, whether that comes before or during the sleep.
-func wakes(t *testing.T, q *SyncQueue, fd int, event func()) {
+func wakes(t *testing.T, q Queue, fd int, event func()) {
 	t.Helper()
 	for _, during := range []bool{false, true} {
 		done := make(chan error, 1)
@@ -47,13 +48,17 @@ func wakes(t *testing.T, q *SyncQueue, fd int, event func()) {
 	}
 }
 
-func TestWaitEndsOnWake(t *testing.T) {
-	q := newSync(t)
+func TestWaitEndsOnWake(t *testing.T) { onEachQueue(t, testWaitEndsOnWake) }
+
+func testWaitEndsOnWake(t *testing.T, newQueue queueMaker) {
+	q := newQueue(t)
 	wakes(t, q, -1, q.Wake)
 }
 
-func TestWaitEndsOnDescriptor(t *testing.T) {
-	q := newSync(t)
+func TestWaitEndsOnDescriptor(t *testing.T) { onEachQueue(t, testWaitEndsOnDescriptor) }
+
+func testWaitEndsOnDescriptor(t *testing.T, newQueue queueMaker) {
+	q := newQueue(t)
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
 		t.Fatal(err)
@@ -79,9 +84,11 @@ func TestWaitEndsOnDescriptor(t *testing.T) {
 	}
 }
 
-func TestWaitEndsOnCompletion(t *testing.T) {
+func TestWaitEndsOnCompletion(t *testing.T) { onEachQueue(t, testWaitEndsOnCompletion) }
+
+func testWaitEndsOnCompletion(t *testing.T, newQueue queueMaker) {
 	path, _ := image(t, "", 8192)
-	q, s := newSync(t), open(t, path, Options{})
+	q, s := newQueue(t), open(t, path, Options{})
 	data := make([]byte, 512)
 	for i := range 300 {
 		q.Submit(s, Read, data, 0, uint64(i))
@@ -101,8 +108,10 @@ func TestWaitEndsOnCompletion(t *testing.T) {
 	}
 }
 
-func TestWaitEndsOnTimeout(t *testing.T) {
-	q := newSync(t)
+func TestWaitEndsOnTimeout(t *testing.T) { onEachQueue(t, testWaitEndsOnTimeout) }
+
+func testWaitEndsOnTimeout(t *testing.T, newQueue queueMaker) {
+	q := newQueue(t)
 	for _, timeout := range []time.Duration{0, time.Nanosecond, 3 * time.Millisecond} {
 		if err := q.Wait(-1, timeout); err != nil {
 			t.Error(err)
@@ -110,21 +119,27 @@ func TestWaitEndsOnTimeout(t *testing.T) {
 	}
 }
 
-func TestWaitOnClosedDescriptor(t *testing.T) {
-	if err := newSync(t).Wait(1<<20-1, time.Second); err != unix.EBADF {
+func TestWaitOnClosedDescriptor(t *testing.T) { onEachQueue(t, testWaitOnClosedDescriptor) }
+
+func testWaitOnClosedDescriptor(t *testing.T, newQueue queueMaker) {
+	if err := newQueue(t).Wait(1<<20-1, time.Second); err != unix.EBADF {
 		t.Errorf("Wait gives %v, want EBADF", err)
 	}
 }
 
 // TestClose waits for what was submitted, ends the goroutines, and leaves Wake and Submit harmless.
-func TestClose(t *testing.T) {
-	path, content := image(t, "", 64<<10)
-	s := open(t, path, Options{Policy: Durable})
-	q, err := NewSync()
-	if err != nil {
-		t.Fatal(err)
+func TestClose(t *testing.T) { onEachQueue(t, testClose) }
+
+func testClose(t *testing.T, newQueue queueMaker) {
+	for policy := Writeback; policy <= Durable; policy++ {
+		t.Run(policy.String(), func(t *testing.T) { closeBusy(t, newQueue(t), policy) })
 	}
-	data := make([]byte, 64<<10)
+}
+
+func closeBusy(t *testing.T, q Queue, policy Policy) {
+	path, content := image(t, "", 64<<10)
+	s := open(t, path, Options{Policy: policy})
+	data := buffers(t, 64<<10)
 	for i := range 128 {
 		q.Submit(s, Read, data[i*512:][:512], int64(i)*512, uint64(i))
 	}
@@ -132,7 +147,7 @@ func TestClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantSame(t, data, content)
-	if q.alive != 0 || q.idle != 0 {
+	if q := threads(q); q.alive != 0 || q.idle != 0 {
 		t.Errorf("%d goroutines are left, %d idle", q.alive, q.idle)
 	}
 	q.Wake()
