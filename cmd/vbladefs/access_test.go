@@ -79,3 +79,21 @@ func TestLinkKinds(t *testing.T) {
 		checkFile(t, path, disk)
 	}
 }
+
+// TestIOKinds: each kind of disk queue carries data, and only what is to use io_uring does.
+func TestIOKinds(t *testing.T) {
+	t.Parallel()
+	for flag, ring := range map[string]bool{"uring": true, "sync": false, "auto": true} {
+		here, there := netiotest.Pair(t, 9000)
+		d := serve(t, here, "-io", flag)
+		path, disk := image(t, mib)
+		d.echo("add "+path+" 0 1 eth0", "aoeserver")
+		x := connect(t, there, "eth0").open("0.1")
+		put(t, x, disk, 1000, 200000)
+		checkBytes(t, flag, readAll(t, x), disk)
+		checkFile(t, path, disk)
+		if has := d.holds("anon_inode:[io_uring]") > 0; has != ring {
+			t.Errorf("-io %s: the daemon has an io_uring: %v", flag, has)
+		}
+	}
+}

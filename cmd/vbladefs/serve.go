@@ -35,6 +35,7 @@ const minProcessors = 4
 type serveOptions struct {
 	dir      string
 	link     string
+	io       string
 	cache    string
 	group    string
 	nonEmpty bool
@@ -46,6 +47,7 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	f := flag.NewFlagSet("vbladefs serve", flag.ContinueOnError)
 	f.SetOutput(io.Discard) // errors are reported once, by report
 	f.StringVar(&o.link, "link", "auto", "how frames are received: ring, raw, or auto, which takes ring where it can")
+	f.StringVar(&o.io, "io", "auto", "how disks are read and written: uring, sync, or auto, which takes uring where it can")
 	f.StringVar(&o.cache, "cache", string(target.CacheDirect), "write policy of new drives: writeback, direct or durable")
 	f.StringVar(&o.group, "group", "", "group that may write to the control tree, besides root")
 	f.BoolVar(&o.nonEmpty, "nonempty", false, "mount over a DIRECTORY that holds something, and hide that")
@@ -64,6 +66,8 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 		return o, badUsage("%d arguments, want one: the directory to mount on", f.NArg())
 	case o.link != "auto" && o.link != "ring" && o.link != "raw":
 		return o, badUsage("-link %q: want auto, ring or raw", o.link)
+	case o.io != "auto" && o.io != "uring" && o.io != "sync":
+		return o, badUsage("-io %q: want auto, uring or sync", o.io)
 	case o.cache != string(target.CacheWriteback) && o.cache != string(target.CacheDirect) && o.cache != string(target.CacheDurable):
 		return o, badUsage("-cache %q: want writeback, direct or durable", o.cache)
 	case o.busyPoll < 0 || o.busyPoll > time.Second:
@@ -95,7 +99,7 @@ func serve(args []string, stdout io.Writer) error {
 	// it leaves their turns to the kernel.
 	runtime.GOMAXPROCS(max(minProcessors, runtime.GOMAXPROCS(0)))
 
-	t := engine.New(engine.Options{Link: o.link, Cache: target.Cache(o.cache), Spin: o.busyPoll, Log: log})
+	t := engine.New(engine.Options{Link: o.link, IO: o.io, Cache: target.Cache(o.cache), Spin: o.busyPoll, Log: log})
 	go engine.Follow(ctx, t, log)
 	tree, err := fusectl.Mount(o.dir, t, fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty})
 	if err != nil {

@@ -55,9 +55,15 @@ func nextBlock(io *initiator.IO, blocks uint64) {
 // grows with the requests, by every write policy. The raw link is left out: its
 // library allocates for each frame.
 func TestNothingAllocates(t *testing.T) {
-	for _, cache := range []target.Cache{target.CacheWriteback, target.CacheDirect, target.CacheDurable} {
-		t.Run(string(cache), func(t *testing.T) {
-			_, _, x := exportOn(t, Options{Link: "ring", Cache: cache}, 9000, 8<<20)
+	for _, c := range []struct {
+		io    string
+		cache target.Cache
+	}{
+		{"uring", target.CacheWriteback}, {"uring", target.CacheDirect}, {"uring", target.CacheDurable},
+		{"sync", target.CacheDirect}, // the others do not differ
+	} {
+		t.Run(c.io+"/"+string(c.cache), func(t *testing.T) {
+			_, _, x := exportOn(t, Options{Link: "ring", IO: c.io, Cache: c.cache}, 9000, 8<<20)
 			for _, r := range requests {
 				const n = 5000
 				r.run(t, x, 3000) // pools and goroutines grow to what is needed

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"cmp"
+	"sync"
+
 	"vbladefs/disk"
 	"vbladefs/target"
 )
@@ -33,6 +36,22 @@ func openStore(path string, o target.StoreOptions) (target.Store, error) {
 		return nil, err
 	}
 	return &store{s}, nil
+}
+
+// queueOpener returns what opens a worker's queue. Why it is not the best kind
+// is logged once.
+func queueOpener(o Options, open func(kind string) (disk.Queue, string, error)) func() (target.Queue, error) {
+	var once sync.Once
+	return func() (target.Queue, error) {
+		q, note, err := open(cmp.Or(o.IO, "auto"))
+		if err != nil {
+			return nil, err
+		}
+		if note != "" {
+			once.Do(func() { o.Log.Warn(note) })
+		}
+		return queue{q}, nil
+	}
 }
 
 // queue is a disk.Queue as a target.Queue. The two number the operations

@@ -23,6 +23,7 @@ import (
 // Options say how the engine works. The zero value, with a Log, is right.
 type Options struct {
 	Link  string        // "auto" (also empty), "ring" or "raw"
+	IO    string        // "auto" (also empty), "uring" or "sync"
 	Cache target.Cache  // write policy of drives that name none
 	Spin  time.Duration // how long a worker looks for work before it sleeps
 	Log   *logrus.Logger
@@ -34,10 +35,7 @@ func New(o Options) *target.Target {
 		OpenLink: func(netif string) (target.Link, error) {
 			return netio.Open(netif, netio.Options{Kind: o.Link, Log: func(m string) { o.Log.Warn(m) }})
 		},
-		OpenQueue: func() (target.Queue, error) {
-			q, err := disk.NewSync()
-			return queue{q}, err
-		},
+		OpenQueue:       queueOpener(o, disk.NewQueue),
 		Identify:        disk.Identify,
 		OpenStore:       openStore,
 		LookupInterface: lookupInterface,

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,31 @@ func TestOperationsAreNumberedAlike(t *testing.T) {
 		if disk.Op(ours) != theirs {
 			t.Errorf("target operation %d is disk operation %d", ours, theirs)
 		}
+	}
+}
+
+// TestQueueNoteIsLoggedOnce is about a machine without io_uring.
+func TestQueueNoteIsLoggedOnce(t *testing.T) {
+	var logged bytes.Buffer
+	log := logrus.New()
+	log.SetOutput(&logged)
+	var kinds []string
+	open := queueOpener(Options{Log: log}, func(kind string) (disk.Queue, string, error) {
+		kinds = append(kinds, kind)
+		q, _, err := disk.NewQueue("sync")
+		return q, "threads it is", err
+	})
+	for range 3 {
+		q, err := open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := strings.Count(logged.String(), "threads it is"); n != 1 || strings.Join(kinds, " ") != "auto auto auto" {
+		t.Errorf("the note of queues %q was logged %d times, want once", kinds, n)
 	}
 }
 
