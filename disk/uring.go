@@ -11,15 +11,16 @@ import (
 // UringQueue is a Queue that carries what goes to the device itself (policy Direct) through an io_uring, and hands the
 // rest to a SyncQueue:
 //
-//	Submit ─┬─ O_DIRECT ──▶ ring ─────────────────┬─▶ Reap
-//	        │                └ it would wait ─┐   │
-//	        └─ page cache, flush ─────────────┴▶ SyncQueue
+//	Submit ─┬─ O_DIRECT ──────────▶ ring ────────┬─▶ Reap
+//	        │       would wait: ┌────┘           │
+//	        └─ all else ────────┴─▶ SyncQueue ───┘
 //
 // Every request in the ring is RWF_NOWAIT: the kernel starts it without waiting for anything, or refuses it (EAGAIN: no
 // free request of a busy device, blocks to allocate, dirty pages to write first). Otherwise a busy or dead device would
 // make io_uring_enter wait, and its owner with it, or take the kernel's worker threads (io-wq), which know no fairness
 // between stores: they are few, and writes to the page cache hold up those to other files that share a hash bucket. All
-// that waits is with the SyncQueue instead, which lets no store hold up another. Flush would be an io-wq thread anyway.
+// that waits is with the SyncQueue instead, which lets no store hold up another. Flush would be an io-wq thread anyway,
+// and for reads of what is not in the page cache those threads were measured to be no faster than goroutines.
 //
 // Requests go to the kernel when the owner calls Reap or Wait, or when the ring is full, all with one system call.
 //
