@@ -23,6 +23,14 @@ one, the last line is taken for cut, and its rest is waited for until whoever
 wrote it closes the file; after a full block, until nobody has the file open,
 and then only the log tells whether the line was refused.
 
+Counters: reads and read_sectors, writes and write_sectors; others (identify,
+flush, config and lists); errors (requests answered with one); dropped (requests
+left unanswered: from a host that no list admits, malformed, or beyond the
+buffers); in_flight (with the disk now); announces.
+
+A path holds no blanks, and is of the daemon's own mount namespace. INTERFACE is
+an Ethernet interface, or lo.
+
 SHELF is 0-65534 and SLOT 0-254; numbers are decimal, 0x hexadecimal or 0 octal.
 Only root, or the group given at start, may write.
 

@@ -62,9 +62,9 @@ var driveDir = &dir{
 			"writeback (in the page cache), direct (in the device's own), or durable (on the medium before the reply)"),
 		driveFile("readonly", "1 or 0", vbladekernel.ReadOnly),
 		valueFile(driveFile("model", "model", vbladekernel.ModelText), text.ParseModel,
-			"a line of printable ASCII, at most 40 characters"),
+			"a line of printable ASCII; what is over 40 characters is cut"),
 		valueFile(driveFile("serial", "serial number", vbladekernel.SerialText), text.ParseSerial,
-			"a line of printable ASCII, at most 20 characters"),
+			"a line of printable ASCII; what is over 20 characters is cut"),
 	},
 }
 

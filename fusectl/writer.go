@@ -1,6 +1,7 @@
 package fusectl
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -185,8 +186,21 @@ func (w *writer) apply(line string) syscall.Errno {
 // refuse logs why a line was refused and returns its errno.
 func (w *writer) refuse(line string, err error) syscall.Errno {
 	errno := w.file.dialect.errno(err)
-	w.tree.log.Warnf("%s: refused %s: %s: %v", w.path, shown(line), errnoName(errno), err)
+	w.tree.log.Warnf("%s: refused %s: %s: %v%s", w.path, shown(line), errnoName(errno), err, wayOut(err))
 	return errno
+}
+
+// wayOut is what could be written instead, if this tree has a command for it.
+func wayOut(err error) string {
+	switch {
+	case !errors.Is(err, target.ErrStore):
+		return ""
+	case errors.Is(err, unix.EBUSY):
+		return "; `add NAME PATH force` in vblade/drives takes it all the same"
+	case errors.Is(err, unix.EROFS):
+		return "; `add NAME PATH ro` in vblade/drives exports it read-only"
+	}
+	return ""
 }
 
 func tooLong(line string) error {

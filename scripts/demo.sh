@@ -86,17 +86,20 @@ step "a mistake gets its errno, and its reason in words"
 show "echo add /dev/nosuch 0 9 eth0 > $tree/aoeserver || tail -n 1 $tree/log"
 
 step "verified reads and writes from eth1, 3 seconds"
+echo "  \$ aoebench -i eth1 -t e0.2 --rw randrw --bs 4k --depth 16 --runtime 3s --verify"
 inside bin/aoebench -i eth1 -t e0.2 --rw randrw --bs 4k --depth 16 --runtime 3s --verify --pid "$daemon" | sed 's/^/    /'
 show "cat $tree/vblade/do/stats"
 
-step "the real Linux client: its aoe driver, in a virtual machine"
+step "the real Linux client: its aoe driver, in a virtual machine (it boots in some seconds)"
 if ! command -v qemu-system-x86_64 >/dev/null; then
     echo "    left out: there is no qemu-system-x86_64; scripts/setup.sh vm installs it"
 else
     go build -o "$work/vmrun" ./scripts/vmrun
     "$work/vmrun" -prepare
     cat >"$work/guest.sh" <<'GUEST'
-set -e
+exec 2>&1
+PS4='(guest) $ '
+set -ex
 aoe-discover; sleep 1; aoe-stat
 mkfs.ext4 -q /dev/etherd/e0.1
 mkdir -p /mnt && mount /dev/etherd/e0.1 /mnt
@@ -108,7 +111,6 @@ cat /mnt/hello; ls -l /mnt
 umount /mnt
 sha256sum /dev/etherd/e0.1
 GUEST
-    sed 's/^/  (guest) $ /' "$work/guest.sh"
     "$work/vmrun" -netns "$netns" -tap tap0 -mtu 9000 -log "$work/console.log" "$work/guest.sh" | sed 's/^/    /'
     step "and here, the same bytes"
     show "sha256sum $work/file1.img"
