@@ -18,8 +18,8 @@ const (
 	// queueGoroutines is the most one queue has; each may be a thread blocked in a system call.
 	queueGoroutines = 1024
 	// processGoroutines is the most all queues have together, beyond a few each: the Go runtime ends the process at
-	// 10000 threads (runtime/debug.SetMaxThreads).
-	processGoroutines = 8000
+	// 10000 threads (runtime/debug.SetMaxThreads), and each interface takes one for its worker besides.
+	processGoroutines = 6000
 	// ownGoroutines is what each queue may have even then.
 	ownGoroutines = 8
 )
@@ -111,7 +111,7 @@ func (q *SyncQueue) Submit(s *Store, op Op, data []byte, offset int64, token uin
 		r.err = ErrClosed
 		q.finished.push(r)
 		q.finishedCount.Add(1)
-	case l.running >= q.depthLocked():
+	case l.waiting.length > 0 || l.running >= q.depthLocked(): // none overtakes those that wait
 		l.waiting.push(r)
 	default:
 		q.admitLocked(r)
