@@ -20,7 +20,8 @@ type Link interface {
 	Send(headers, payloads [][]byte) (int, error)
 	// FD is the descriptor that becomes readable when frames wait.
 	FD() int
-	// ReceiveDrops counts the frames that the kernel dropped for want of room.
+	// ReceiveDrops counts the frames that were lost for want of room, or dropped
+	// because they had waited too long.
 	ReceiveDrops() uint64
 	// SendDrops counts the frames that the interface refused.
 	SendDrops() uint64
