@@ -13,7 +13,7 @@ func (x *Export) control(command aoe.Command, size int, put func(frame []byte)) 
 	frame := make([]byte, max(size, aoe.MinFrame))
 	aoe.Header{Dst: x.MAC, Src: x.local.MAC, Version: aoe.Version, Addr: x.Addr, Command: command}.Put(frame)
 	put(frame)
-	x.io = IO{Op: Control, Frame: frame}
+	x.io = IO{Op: Control, Peer: x.Peer, Frame: frame}
 	err := x.engine.Do(&x.io)
 	return x.io.Reply, err
 }

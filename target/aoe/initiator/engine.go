@@ -31,6 +31,13 @@ type Options struct {
 	Clock func() time.Duration
 }
 
+func (o Options) findTimeout() time.Duration {
+	if o.FindTimeout <= 0 {
+		return 3 * time.Second
+	}
+	return o.FindTimeout
+}
+
 // peer is the other end as an Engine needs to know it.
 type peer struct {
 	addr     aoe.Addr
@@ -43,6 +50,7 @@ type peer struct {
 // slot is one frame of the window.
 type slot struct {
 	io       *IO // nil when the slot is free
+	peer     int // that its last frame went to
 	head     []byte
 	body     []byte // payload of a write; where a read's data goes
 	lba      uint64
@@ -56,12 +64,13 @@ type slot struct {
 	past     generations
 }
 
-// Engine keeps up to a window of frames outstanding to one export. See the
-// package's description; it is made by Open. It is for one goroutine.
+// Engine keeps up to a window of frames outstanding to one export, or to the
+// exports of one OpenAll together. See the package's description; it is made by
+// Open and OpenAll. It is for one goroutine.
 type Engine struct {
 	link  Link
 	local aoe.MAC
-	peer  peer
+	peers []peer
 	opt   Options
 	clock func() time.Duration
 	now   time.Duration
@@ -86,9 +95,9 @@ type Engine struct {
 }
 
 // newEngine makes an engine; opt.Window is its window as it stands.
-func newEngine(link Link, local aoe.MAC, to peer, opt Options) *Engine {
+func newEngine(link Link, local aoe.MAC, to []peer, opt Options) *Engine {
 	n := opt.Window
-	e := &Engine{link: link, local: local, peer: to, opt: opt, clock: opt.Clock,
+	e := &Engine{link: link, local: local, peers: to, opt: opt, clock: opt.Clock,
 		slots: make([]slot, n), free: make([]int, n), heads: make([]byte, n*aoe.ATASize), tags: newTagSpace(n),
 		outHeads: make([][]byte, 0, n), outBodies: make([][]byte, 0, n),
 		batch: make([][]byte, receiveBatch), done: make([]*IO, 0, n+receiveBatch)}
@@ -119,7 +128,10 @@ func (e *Engine) Now() time.Duration { return e.now }
 // Submit takes an IO to be sent by the next Push. It does not wait and has no
 // limit: IOs beyond the window queue up in order.
 func (e *Engine) Submit(io *IO) error {
-	if err := io.check(e.peer.sectors, e.peer.capacity); err != nil {
+	if io.Peer < 0 || io.Peer >= len(e.peers) {
+		return fmt.Errorf("%v to export %d of %d: %w", io.Op, io.Peer, len(e.peers), ErrRange)
+	}
+	if err := io.check(e.peers[io.Peer].sectors, e.peers[io.Peer].capacity); err != nil {
 		return err
 	}
 	io.Err, io.offset, io.frames, io.active, io.waiting = nil, 0, 0, true, nil
@@ -156,7 +168,7 @@ func (e *Engine) pushNext() {
 	i := e.free[n]
 	e.free = e.free[:n]
 	s := &e.slots[i]
-	s.io, s.first, s.retries, s.rto = io, e.now, 0, e.pace.firstRTO
+	s.io, s.peer, s.first, s.retries, s.rto = io, io.Peer, e.now, 0, e.pace.firstRTO
 	e.prepare(i, s)
 	io.frames++
 	if io.Sent < 0 {
@@ -193,7 +205,7 @@ func (e *Engine) send() error {
 	e.counters.SendDrops += uint64(len(e.outHeads) - sent)
 	e.outHeads, e.outBodies = e.outHeads[:0], e.outBodies[:0]
 	if err != nil {
-		return fmt.Errorf("sending to %v: %w", e.peer.mac, err)
+		return fmt.Errorf("sending to %v: %w", e.peers[0].mac, err)
 	}
 	return nil
 }

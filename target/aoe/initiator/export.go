@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"vbladefs/target/aoe"
 )
@@ -15,6 +14,7 @@ type Export struct {
 	Found
 	Identity        *Identity
 	SectorsPerFrame int // most of one frame, both ends considered
+	Peer            int // which of its Engine's exports it is
 
 	local  Local
 	engine *Engine
@@ -24,11 +24,7 @@ type Export struct {
 
 // Open finds the export at addr, identifies it and makes an Engine for it.
 func (i *Initiator) Open(addr aoe.Addr, opt Options) (*Export, error) {
-	wait := opt.FindTimeout
-	if wait <= 0 {
-		wait = 3 * time.Second
-	}
-	found, err := i.find(addr, wait)
+	found, err := i.find(addr, opt.findTimeout())
 	if err != nil {
 		return nil, err
 	}
@@ -37,28 +33,12 @@ func (i *Initiator) Open(addr aoe.Addr, opt Options) (*Export, error) {
 
 // OpenFound is Open for an export that Discover found, at that very MAC.
 func (i *Initiator) OpenFound(found Found, opt Options) (*Export, error) {
-	sectors := found.Sectors
-	if sectors == 0 {
-		sectors = 2 // PROTOCOL §1.2
+	exports, err := i.join([]Found{found}, opt)
+	if err != nil {
+		return nil, err
 	}
-	sectors = min(sectors, aoe.Sectors(i.local.MTU))
-	if opt.MaxSectors > 0 {
-		sectors = min(sectors, opt.MaxSectors)
-	}
-	if opt.Window <= 0 {
-		opt.Window = max(found.Buffers, 1)
-	}
-	if opt.Window > maxWindow {
-		return nil, fmt.Errorf("window of %d frames: want at most %d", opt.Window, maxWindow)
-	}
-	to := peer{addr: found.Addr, mac: found.MAC, sectors: sectors, lba28: opt.LBA28}
-	x := &Export{Found: found, SectorsPerFrame: sectors, local: i.local,
-		engine: newEngine(i.link, i.local.MAC, to, opt), edge: make([]byte, aoe.SectorSize)}
-	return x, x.Identify()
+	return exports[0], exports[0].Identify()
 }
-
-// maxWindow leaves 2^19 generations to each slot.
-const maxWindow = 4096
 
 // Engine is what a load generator drives.
 func (x *Export) Engine() *Engine { return x.engine }
@@ -69,8 +49,16 @@ func (x *Export) Size() int64 { return int64(x.Identity.Sectors) * aoe.SectorSiz
 // Identify asks the export again who it is, and how large.
 func (x *Export) Identify() error {
 	data := make([]byte, aoe.SectorSize)
-	regs := aoe.ATA{Count: 1, Command: ataIdentify, LBA: [6]byte{3: 0xa0}} // as Linux sends it (INITIATORS §2.1)
-	if _, err := x.Command(regs, data); err != nil {
+	_, err := x.Command(identifyRegs, data)
+	return x.identified(data, err)
+}
+
+// identifyRegs are as Linux sends them (INITIATORS §2.1).
+var identifyRegs = aoe.ATA{Count: 1, Command: ataIdentify, LBA: [6]byte{3: 0xa0}}
+
+// identified takes the answer to an identify command.
+func (x *Export) identified(data []byte, err error) error {
+	if err != nil {
 		return fmt.Errorf("export %v: identify: %w", x.Addr, err)
 	}
 	id, err := ParseIdentity(data)
@@ -78,8 +66,9 @@ func (x *Export) Identify() error {
 		return fmt.Errorf("export %v: %w", x.Addr, err)
 	}
 	x.Identity = id
-	x.engine.peer.capacity = id.Sectors
-	x.engine.peer.lba28 = x.engine.opt.LBA28 || !id.LBA48
+	p := &x.engine.peers[x.Peer]
+	p.capacity = id.Sectors
+	p.lba28 = x.engine.opt.LBA28 || !id.LBA48
 	return nil
 }
 
@@ -87,7 +76,7 @@ func (x *Export) Identify() error {
 // returns the registers of its reply: status in Command, error in Feature. An
 // error status is an *ATAError. Data travels the way that the W flag says.
 func (x *Export) Command(regs aoe.ATA, data []byte) (aoe.ATA, error) {
-	x.io = IO{Op: ATA, Regs: regs, Data: data}
+	x.io = IO{Op: ATA, Peer: x.Peer, Regs: regs, Data: data}
 	err := x.engine.Do(&x.io)
 	return x.io.Regs, err
 }
@@ -95,7 +84,7 @@ func (x *Export) Command(regs aoe.ATA, data []byte) (aoe.ATA, error) {
 // Flush makes every acknowledged write durable.
 func (x *Export) Flush() error {
 	regs := aoe.ATA{Command: ataFlushExt, Flags: aoe.ATAExtended}
-	if x.engine.peer.lba28 {
+	if x.engine.peers[x.Peer].lba28 {
 		regs = aoe.ATA{Command: ataFlush}
 	}
 	_, err := x.Command(regs, nil)
@@ -160,11 +149,11 @@ func (x *Export) span(p []byte, off int64, whole func([]byte, uint64) error, edg
 }
 
 func (x *Export) readSectors(p []byte, lba uint64) error {
-	x.io = IO{Op: Read, LBA: lba, Data: p}
+	x.io = IO{Op: Read, Peer: x.Peer, LBA: lba, Data: p}
 	return x.engine.Do(&x.io)
 }
 
 func (x *Export) writeSectors(p []byte, lba uint64) error {
-	x.io = IO{Op: Write, LBA: lba, Data: p}
+	x.io = IO{Op: Write, Peer: x.Peer, LBA: lba, Data: p}
 	return x.engine.Do(&x.io)
 }

@@ -24,7 +24,7 @@ const lba28Device = 0xe0
 
 // prepare makes the next frame of the slot's IO, with a new tag.
 func (e *Engine) prepare(i int, s *slot) {
-	io := s.io
+	io, p := s.io, &e.peers[s.peer]
 	if io.Op == Control {
 		s.head, s.body, s.lba, s.ata = io.Frame, nil, 0, 0
 		io.offset = 1 // there is no second frame
@@ -32,17 +32,17 @@ func (e *Engine) prepare(i int, s *slot) {
 		return
 	}
 	s.head = e.heads[i*aoe.ATASize : (i+1)*aoe.ATASize]
-	aoe.Header{Dst: e.peer.mac, Src: e.local, Version: aoe.Version, Addr: e.peer.addr, Command: aoe.CmdATA}.Put(s.head)
+	aoe.Header{Dst: p.mac, Src: e.local, Version: aoe.Version, Addr: p.addr, Command: aoe.CmdATA}.Put(s.head)
 	regs := io.Regs
 	if io.Op == ATA {
 		s.body, s.lba = io.Data, lba(regs)
 		io.offset = 1
 	} else {
-		size := min(len(io.Data)-io.offset, e.peer.sectors*aoe.SectorSize)
+		size := min(len(io.Data)-io.offset, p.sectors*aoe.SectorSize)
 		s.body = io.Data[io.offset : io.offset+size]
 		s.lba = io.LBA + uint64(io.offset/aoe.SectorSize)
 		io.offset += size
-		regs = transfer(io.Op == Write, e.peer.lba28, s.lba, size/aoe.SectorSize)
+		regs = transfer(io.Op == Write, p.lba28, s.lba, size/aoe.SectorSize)
 	}
 	s.ata = regs.Command
 	regs.Put(s.head)

@@ -32,7 +32,7 @@ func FuzzReply(f *testing.F) {
 	}
 	s.answer = func(int, []byte) [][]byte { return nil }
 	f.Fuzz(func(t *testing.T, frame []byte, which uint8) {
-		e := newEngine(s, ourMAC, peer{addr: target, mac: targetMAC, sectors: 8, capacity: 64}, Options{Window: 4})
+		e := newEngine(s, ourMAC, []peer{{addr: target, mac: targetMAC, sectors: 8, capacity: 64}}, Options{Window: 4})
 		control := make([]byte, aoe.MinFrame)
 		aoe.Header{Dst: targetMAC, Src: ourMAC, Version: 1, Addr: target, Command: aoe.CmdConfig}.Put(control)
 		ios := []*IO{{Op: Read, Data: make([]byte, 1024)}, {Op: Write, Data: make([]byte, 512)},

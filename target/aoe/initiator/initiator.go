@@ -18,7 +18,8 @@
 // It is not a disk for applications: there is no multipath, no cache, no
 // recovery beyond retransmission, and no type here may be used by two
 // goroutines at once. Exports opened on one Initiator share its link, so one of
-// them must be idle while another is used.
+// them must be idle while another is used; those of one OpenAll share an Engine
+// too, which loads them together.
 //
 // Facts are cited by section: "PROTOCOL §3" is the AoEr11 description that the
 // project works from, "INITIATORS §2.5" its companion on how real clients
@@ -120,10 +121,7 @@ func (i *Initiator) Discover(wait time.Duration) ([]Found, error) {
 // query broadcasts one config query to addr and collects its answers.
 func (i *Initiator) query(addr aoe.Addr, wait time.Duration, first bool) ([]Found, error) {
 	i.tag = ownTag | (i.tag + 1)
-	frame := make([]byte, aoe.MinFrame)
-	aoe.Header{Dst: aoe.Broadcast, Src: i.local.MAC, Version: aoe.Version, Addr: addr, Command: aoe.CmdConfig, Tag: i.tag}.Put(frame)
-	aoe.Config{Command: aoe.ConfigRead}.Put(frame)
-	if err := sendOne(i.link, frame); err != nil {
+	if err := sendOne(i.link, i.queryFrame(addr)); err != nil {
 		return nil, err
 	}
 	var found []Found
@@ -136,6 +134,14 @@ func (i *Initiator) query(addr aoe.Addr, wait time.Duration, first bool) ([]Foun
 		return first
 	})
 	return found, err
+}
+
+// queryFrame asks addr who it is, under the tag of the last query.
+func (i *Initiator) queryFrame(addr aoe.Addr) []byte {
+	frame := make([]byte, aoe.MinFrame)
+	aoe.Header{Dst: aoe.Broadcast, Src: i.local.MAC, Version: aoe.Version, Addr: addr, Command: aoe.CmdConfig, Tag: i.tag}.Put(frame)
+	aoe.Config{Command: aoe.ConfigRead}.Put(frame)
+	return frame
 }
 
 // answer reads the reply to the last query, if frame is one.

@@ -26,8 +26,9 @@ func (o Op) String() string {
 // IO is one operation of an Engine. The caller owns it and its memory, leaves
 // both alone from Submit until Poll returns it, and may then use it again.
 type IO struct {
-	Op  Op
-	LBA uint64 // first sector of a Read or Write
+	Op   Op
+	Peer int    // the Engine's export that it is for, as Export.Peer has it; 0 after Open
+	LBA  uint64 // first sector of a Read or Write
 	// Data is read into or written from: whole sectors. For ATA it travels the
 	// way that the W flag of Regs says.
 	Data []byte

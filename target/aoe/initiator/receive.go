@@ -14,7 +14,7 @@ func (e *Engine) Poll() ([]*IO, error) {
 	n, err := e.link.Receive(e.batch)
 	e.now = e.clock() // once for the whole batch, which is here now
 	if err != nil {
-		return nil, fmt.Errorf("receiving from %v: %w", e.peer.mac, err)
+		return nil, fmt.Errorf("receiving from %v: %w", e.peers[0].mac, err)
 	}
 	for _, frame := range e.batch[:n] {
 		e.receive(frame)
@@ -52,19 +52,23 @@ func (e *Engine) receive(frame []byte) {
 		e.counters.note(ForeignTag)
 		return
 	}
-	if fault := e.stranger(&r); fault != NoFault {
+	if fault := e.stranger(s, age, &r); fault != NoFault {
 		e.counters.note(fault)
 		return
 	}
 	e.match(s, &r, age, frame)
 }
 
-// stranger finds replies that carry our tag and come from somewhere else.
-func (e *Engine) stranger(r *reply) Fault {
+// stranger finds replies that carry our tag and come from somewhere else. Where
+// an older tag of a slot went is not known if there are several exports; its
+// reply is late in any case.
+func (e *Engine) stranger(s *slot, age uint32, r *reply) Fault {
+	p := &e.peers[s.peer]
 	switch {
-	case r.Src != e.peer.mac:
+	case age > 0 && len(e.peers) > 1:
+	case r.Src != p.mac:
 		return WrongSource
-	case r.Addr != e.peer.addr:
+	case r.Addr != p.addr:
 		return WrongAddr
 	}
 	return NoFault
