@@ -10,18 +10,18 @@ import (
 	"vbladefs/target/aoe/initiator"
 )
 
-// bench runs the phases of a run over one export: prepare, the measured load,
-// and reading back. Each is the same loop with another source of I/Os:
+// bench runs the phases of a run over exports: prepare, the measured load, and
+// reading back. Each is the same loop with another source of I/Os:
 //
 //	source ─▶ start ─▶ Engine.Push ─▶ target ─▶ Engine.Poll ─▶ end ─▶ measure, ledger
 //
-// The loop owns its processor: it never sleeps.
+// The loop owns its processor: it never sleeps, unless --sleep has it so.
 type bench struct {
 	o       *options
-	export  *initiator.Export
+	exports []*initiator.Export // of one engine
 	engine  *initiator.Engine
 	ledger  *ledger // nil without --verify
-	blocks  uint64
+	blocks  uint64  // of each export
 	jobs    []job
 	idle    []int // jobs without an I/O
 	m       measure
@@ -40,16 +40,22 @@ type bench struct {
 
 // job is one I/O of the depth.
 type job struct {
-	io     initiator.IO
-	block  uint64
+	io initiator.IO
+	place
 	busy   bool
 	due    time.Duration // when --rate wanted it, or -1
 	floors []uint32      // of its sectors, for a read
 }
 
+// place is where an I/O goes: a block of an export.
+type place struct {
+	export int
+	block  uint64
+}
+
 // source gives the next I/O. There is none for now (wait), or none at all any
 // more (end).
-type source func(now time.Duration) (block uint64, write bool, due time.Duration, state sourceState)
+type source func(now time.Duration) (to place, write bool, due time.Duration, state sourceState)
 
 type sourceState uint8
 
@@ -59,15 +65,19 @@ const (
 	sourceEnd
 )
 
-func newBench(o *options, x *initiator.Export, link initiator.Link) (*bench, error) {
+func newBench(o *options, exports []*initiator.Export, link initiator.Link) (*bench, error) {
+	x := exports[0]
 	span := uint64(x.Size())
+	for _, other := range exports {
+		span = min(span, uint64(other.Size()))
+	}
 	if o.span > 0 {
 		if uint64(o.span) > span {
-			return nil, fmt.Errorf("%w: --size %v: the export has only %s", errUsage, &o.span, formatSize(int64(span)))
+			return nil, fmt.Errorf("%w: --size %v: there are only %s", errUsage, &o.span, formatSize(int64(span)))
 		}
 		span = uint64(o.span)
 	}
-	b := &bench{o: o, export: x, engine: x.Engine(), link: link, blocks: span / uint64(o.block), stop: new(atomic.Bool)}
+	b := &bench{o: o, exports: exports, engine: x.Engine(), link: link, blocks: span / uint64(o.block), stop: new(atomic.Bool)}
 	if b.blocks == 0 {
 		return nil, fmt.Errorf("%w: --bs %v is larger than the %s to use", errUsage, &o.block, formatSize(int64(span)))
 	}
@@ -107,12 +117,12 @@ func (b *bench) run(phase string, next source) error {
 	for ended := false; ; {
 		started := 0
 		for !ended && len(b.idle) > 0 {
-			block, write, due, state := next(b.now)
+			to, write, due, state := next(b.now)
 			if state != sourceReady {
 				ended = state == sourceEnd
 				break
 			}
-			if err := b.start(block, write, due); err != nil {
+			if err := b.start(to, write, due); err != nil {
 				return err
 			}
 			started++
@@ -128,8 +138,15 @@ func (b *bench) run(phase string, next source) error {
 			b.end(io)
 		}
 		b.account(phase, started+len(done))
+		if b.o.sleep && len(done) == 0 {
+			b.engine.Wait(sleepMost)
+		}
 	}
 }
+
+// sleepMost is the longest sleep, so that the end of the runtime, an I/O that is
+// due and a signal are seen in time.
+const sleepMost = time.Millisecond
 
 func (b *bench) turn() ([]*initiator.IO, error) {
 	if err := b.engine.Push(); err != nil {
@@ -151,20 +168,21 @@ func (b *bench) account(phase string, work int) {
 	}
 }
 
-func (b *bench) start(block uint64, write bool, due time.Duration) error {
+func (b *bench) start(to place, write bool, due time.Duration) error {
 	n := len(b.idle) - 1
 	i := b.idle[n]
 	b.idle = b.idle[:n]
 	j := &b.jobs[i]
-	j.block, j.busy, j.due = block, true, due
-	j.io.LBA = block * uint64(b.o.block) / aoe.SectorSize
+	j.place, j.busy, j.due = to, true, due
+	j.io.Peer = to.export
+	j.io.LBA = to.block * uint64(b.o.block) / aoe.SectorSize
 	j.io.Op = initiator.Read
 	if write {
 		j.io.Op = initiator.Write
 	}
 	if b.ledger != nil && write {
 		b.ledger.sendWrite(j.io.LBA, j.io.Data)
-		b.written[block] = true
+		b.written[to.block] = true
 	} else if b.ledger != nil {
 		b.ledger.sendRead(j.io.LBA, j.floors)
 	}
@@ -189,14 +207,14 @@ func (b *bench) end(io *initiator.IO) {
 	b.idle = append(b.idle, io.User)
 }
 
-// conflicts reports whether block may not be used now, since one of the I/Os
+// conflicts reports whether a block may not be used now, since one of the I/Os
 // on it would be a write.
-func (b *bench) conflicts(block uint64, write bool) bool {
+func (b *bench) conflicts(to place, write bool) bool {
 	if b.o.overlap || len(b.idle) == len(b.jobs) {
 		return false
 	}
 	for i := range b.jobs {
-		if j := &b.jobs[i]; j.block == block && j.busy && (write || j.io.Op == initiator.Write) {
+		if j := &b.jobs[i]; j.place == to && j.busy && (write || j.io.Op == initiator.Write) {
 			return true
 		}
 	}

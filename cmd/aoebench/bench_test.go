@@ -25,11 +25,11 @@ func inMemory(t *testing.T, b betrayal, args ...string) (*bench, *fakeTarget) {
 	// a short time of its own.
 	var now time.Duration
 	tick := func() time.Duration { now += 100 * time.Microsecond; return now }
-	x, err := in.Open(o.addr, initiator.Options{Window: o.window, Clock: tick})
+	exports, err := in.OpenAll(o.addrs, initiator.Options{Window: o.window, Clock: tick})
 	if err != nil {
 		t.Fatal(err)
 	}
-	bench, err := newBench(o, x, link)
+	bench, err := newBench(o, exports, link)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,9 +90,9 @@ func TestLoadDoesNotAllocate(t *testing.T) {
 		next := b.load()
 		limited := 0
 		// A source that ends the loop after some turns, so that it can be run again.
-		source := func(now time.Duration) (uint64, bool, time.Duration, sourceState) {
+		source := func(now time.Duration) (place, bool, time.Duration, sourceState) {
 			if limited--; limited <= 0 {
-				return 0, false, -1, sourceEnd
+				return place{}, false, -1, sourceEnd
 			}
 			return next(now)
 		}
@@ -124,11 +124,36 @@ func TestOverlapIsAvoided(t *testing.T) {
 	b.jobs[14].block, b.jobs[14].busy, b.jobs[14].io.Op = 3, true, initiator.Read
 	b.jobs[15].block, b.jobs[15].busy, b.jobs[15].io.Op = 4, true, initiator.Write
 	for _, c := range []struct {
+		export      int
 		block       uint64
 		write, want bool
-	}{{3, false, false}, {3, true, true}, {4, false, true}, {4, true, true}, {5, true, false}} {
-		if got := b.conflicts(c.block, c.write); got != c.want {
+	}{{0, 3, false, false}, {0, 3, true, true}, {0, 4, false, true}, {0, 4, true, true}, {0, 5, true, false}, {1, 4, true, false}} {
+		if got := b.conflicts(place{c.export, c.block}, c.write); got != c.want {
 			t.Errorf("block %d, write %v: conflict %v, want %v", c.block, c.write, got, c.want)
+		}
+	}
+}
+
+// Every export is used, each with its own blocks and, in order, its own turn.
+func TestExportsShareTheLoad(t *testing.T) {
+	for _, rw := range []string{"randread", "write"} {
+		o, err := parseOptions([]string{"-i", "x", "-t", "e1-2.0-4", "--rw", rw})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorkload(o, len(o.addrs), 100)
+		count := map[int]int{}
+		for range 10000 {
+			p := w.place()
+			if want := uint64(count[p.export] % 100); p.block >= 100 || rw == "write" && p.block != want {
+				t.Fatalf("%s: block %d of export %d, want %d", rw, p.block, p.export, want)
+			}
+			count[p.export]++
+		}
+		for i := range 10 {
+			if n := count[i]; len(count) != 10 || n < 800 || n > 1200 {
+				t.Errorf("%s: %d of 10000 I/Os go to export %d of %d", rw, n, i, len(count))
+			}
 		}
 	}
 }
@@ -139,10 +164,10 @@ func TestSameSeedSameLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := newWorkload(o, 1000)
+		w := newWorkload(o, 1, 1000)
 		var list []uint64
 		for range 100 {
-			n := w.block()
+			n := w.place().block
 			if n >= 1000 {
 				t.Fatalf("block %d of 1000", n)
 			}

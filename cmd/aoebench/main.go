@@ -61,10 +61,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 var errFailed = errors.New("failed")
 
 func (o *options) do(stdout, stderr io.Writer) error {
-	if o.pid > 0 {
-		if _, err := cpuTime(o.pid); err != nil {
-			return fmt.Errorf("%w: --pid: %w", errUsage, err)
-		}
+	if _, err := cpuTimes(o.pids); err != nil {
+		return fmt.Errorf("%w: --pid: %w", errUsage, err)
 	}
 	ifi, err := netio.Lookup(o.netif)
 	if err != nil {
@@ -85,11 +83,11 @@ func (o *options) do(stdout, stderr io.Writer) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	x, err := in.Open(o.addr, initiator.Options{Window: o.window, MaxSectors: o.sectors, Retransmit: o.retransmit, Timeout: o.timeout})
+	exports, err := in.OpenAll(o.addrs, initiator.Options{Window: o.window, MaxSectors: o.sectors, Retransmit: o.retransmit, Timeout: o.timeout})
 	if err != nil {
 		return fmt.Errorf("on %s: %w", o.netif, err)
 	}
-	b, err := newBench(o, x, link)
+	b, err := newBench(o, exports, link)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,8 @@ import (
 // options are the command line.
 type options struct {
 	netif    string
-	addr     aoe.Addr
+	exports  string // as given
+	addrs    []aoe.Addr
 	discover bool
 
 	rw         string
@@ -35,9 +36,10 @@ type options struct {
 	retransmit initiator.Retransmit
 	timeout    time.Duration
 
-	link string
-	pid  int
-	json bool
+	link  string
+	sleep bool // instead of spinning
+	pids  pids
+	json  bool
 }
 
 // kinds of --rw: whether they read, write, and jump.
@@ -57,23 +59,23 @@ var errUsage = errors.New("usage")
 
 func parseOptions(args []string) (*options, error) {
 	o := &options{block: 4096, seed: rand.Uint64() >> 32}
-	var addr, retransmit string
-	f := o.flags(&addr, &retransmit)
+	var retransmit string
+	f := o.flags(&retransmit)
 	if err := f.Parse(args); err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("%w: %q: there are no arguments without a flag", errUsage, f.Arg(0))
 	}
-	return o, o.finish(addr, retransmit)
+	return o, o.finish(retransmit)
 }
 
 // flags are explained in usage.
-func (o *options) flags(addr, retransmit *string) *flag.FlagSet {
+func (o *options) flags(retransmit *string) *flag.FlagSet {
 	f := flag.NewFlagSet("aoebench", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.StringVar(&o.netif, "i", "", "")
-	f.StringVar(addr, "t", "", "")
+	f.StringVar(&o.exports, "t", "", "")
 	f.BoolVar(&o.discover, "discover", false, "")
 	f.StringVar(&o.rw, "rw", "randread", "")
 	f.IntVar(&o.readShare, "mix", 50, "")
@@ -92,26 +94,27 @@ func (o *options) flags(addr, retransmit *string) *flag.FlagSet {
 	f.StringVar(retransmit, "retransmit", "same", "")
 	f.DurationVar(&o.timeout, "timeout", 0, "")
 	f.StringVar(&o.link, "link", "auto", "")
-	f.IntVar(&o.pid, "pid", 0, "")
+	f.BoolVar(&o.sleep, "sleep", false, "")
+	f.Var(&o.pids, "pid", "")
 	f.BoolVar(&o.json, "json", false, "")
 	return f
 }
 
 // finish reads the flags that need more than their own parser.
-func (o *options) finish(addr, retransmit string) error {
+func (o *options) finish(retransmit string) error {
 	var err error
 	if o.retransmit, err = initiator.ParseRetransmit(retransmit); err != nil {
 		return fmt.Errorf("%w: --retransmit: %w", errUsage, err)
 	}
-	if addr != "" {
-		if o.addr, err = aoe.ParseAddr(addr); err != nil {
+	if o.exports != "" {
+		if o.addrs, err = parseExports(o.exports); err != nil {
 			return fmt.Errorf("%w: -t: %w", errUsage, err)
 		}
 	}
 	switch {
 	case o.netif == "":
 		return fmt.Errorf("%w: -i is missing: name the network interface, such as -i eth0", errUsage)
-	case addr == "" && !o.discover:
+	case o.exports == "" && !o.discover:
 		return fmt.Errorf("%w: -t is missing: name the export, such as -t e0.1, or use --discover to see what there is", errUsage)
 	}
 	return o.check()
@@ -131,7 +134,7 @@ func (o *options) check() error {
 	}{
 		{"--bs", int64(o.block), aoe.SectorSize, maxBlock}, {"--depth", int64(o.depth), 1, maxDepth},
 		{"--window", int64(o.window), 0, maxDepth}, {"--mix", int64(o.readShare), 0, 100},
-		{"--sectors", int64(o.sectors), 0, aoe.MaxFrameSectors}, {"--pid", int64(o.pid), 0, 1 << 30},
+		{"--sectors", int64(o.sectors), 0, aoe.MaxFrameSectors},
 	} {
 		if r.v < r.min || r.v > r.max {
 			return fmt.Errorf("%w: %s %d: want %d to %d", errUsage, r.flag, r.v, r.min, r.max)
@@ -146,6 +149,10 @@ func (o *options) check() error {
 		return fmt.Errorf("%w: --rate %g: want I/Os per second, at most 1e9", errUsage, o.rate)
 	case o.prepare && !o.verify:
 		return fmt.Errorf("%w: --prepare writes what --verify checks: give both", errUsage)
+	case len(o.addrs) > 1 && o.verify:
+		return fmt.Errorf("%w: --verify keeps account of one export, and -t names %d: run it for each", errUsage, len(o.addrs))
+	case len(o.addrs) > 1 && o.retransmit == initiator.RetransmitLinux:
+		return fmt.Errorf("%w: --retransmit linux has a window for each export, and -t names %d: give one", errUsage, len(o.addrs))
 	}
 	return nil
 }
@@ -153,7 +160,9 @@ func (o *options) check() error {
 const usage = `aoebench measures an AoE export, and checks that it keeps what it is given.
 
   aoebench -i IF --discover                 list the exports that answer
-  aoebench -i IF -t SHELF.SLOT [flags]      load one of them
+  aoebench -i IF -t EXPORTS [flags]         load one of them, or some at random
+
+EXPORTS is e0.1, a list e0.1,e0.2, or ranges: e0-39.0-249 are 10,000 of them.
 
 Writing workloads and --prepare DESTROY what the export holds.
 
@@ -178,9 +187,12 @@ Protocol
   --window N       frames outstanding; by default what the target advertises
   --sectors N      at most N sectors a frame
   --link KIND      auto, ring, raw
+  --sleep          wait for frames asleep: for a slow export, or with company
+                   on the processor; latency then includes the waking up
 Report
   --json           one JSON object on standard output
-  --pid PID        the target's process: report its CPU time per I/O
+  --pid PID        the target's process: report its CPU time per I/O; more of
+                   them with commas between are taken together
 
 Sizes take k, m, g and t. Exit status: 0 no error and no bad data, 1 some,
 2 bad command line.

@@ -5,14 +5,14 @@ import "time"
 // everyBlock is the source that takes each wanted block once, in order.
 func (b *bench) everyBlock(write bool, wanted func(block uint64) bool) source {
 	var next uint64
-	return func(time.Duration) (uint64, bool, time.Duration, sourceState) {
+	return func(time.Duration) (place, bool, time.Duration, sourceState) {
 		for ; next < b.blocks && !b.stop.Load(); next++ {
 			if wanted(next) {
 				next++
-				return next - 1, write, -1, sourceReady
+				return place{block: next - 1}, write, -1, sourceReady
 			}
 		}
-		return 0, false, -1, sourceEnd
+		return place{}, false, -1, sourceEnd
 	}
 }
 
@@ -34,13 +34,13 @@ const tries = 32
 // load is the source of the measured phase: it begins with the warm-up and ends
 // with the runtime. It takes the tally at both ends of the runtime.
 func (b *bench) load() source {
-	w := newWorkload(b.o, b.blocks)
+	w := newWorkload(b.o, len(b.exports), b.blocks)
 	mayConflict := kinds[b.o.rw].writes
 	start, warm, ended := b.now, true, false
 	b.m.from = start + b.o.warmup
 	b.m.until = b.m.from + b.o.runtime
 	var count float64
-	return func(now time.Duration) (uint64, bool, time.Duration, sourceState) {
+	return func(now time.Duration) (place, bool, time.Duration, sourceState) {
 		if warm && now >= b.m.from {
 			warm, b.before = false, b.tally(now)
 		}
@@ -51,31 +51,29 @@ func (b *bench) load() source {
 			if !ended {
 				ended, b.after = true, b.tally(now)
 			}
-			return 0, false, -1, sourceEnd
+			return place{}, false, -1, sourceEnd
 		}
 		due := time.Duration(-1)
 		if b.o.rate > 0 {
 			if due = start + time.Duration(count/b.o.rate*1e9); due > now {
-				return 0, false, -1, sourceWait
+				return place{}, false, -1, sourceWait
 			}
 		}
 		write := w.writes()
 		for range tries {
-			block := w.block()
-			if !mayConflict || !b.conflicts(block, write) {
+			to := w.place()
+			if !mayConflict || !b.conflicts(to, write) {
 				count++
-				return block, write, due, sourceReady
+				return to, write, due, sourceReady
 			}
 		}
-		return 0, false, -1, sourceWait
+		return place{}, false, -1, sourceWait
 	}
 }
 
 // tally is what is counted so far.
 func (b *bench) tally(now time.Duration) tally {
 	t := tally{at: now, frames: *b.engine.Counters(), receiveDrops: b.link.ReceiveDrops(), sendDrops: b.link.SendDrops(), spun: b.spun}
-	if b.o.pid > 0 {
-		t.cpu, b.cpuErr = cpuTime(b.o.pid)
-	}
+	t.cpu, b.cpuErr = cpuTimes(b.o.pids)
 	return t
 }

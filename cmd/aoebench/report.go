@@ -9,6 +9,9 @@ import (
 // print writes the result for a person.
 func (r *result) print(w io.Writer) {
 	t, wl := r.Target, r.Workload
+	if t.Exports > 1 {
+		fmt.Fprintf(w, "%d exports; the first: ", t.Exports)
+	}
 	fmt.Fprintf(w, "e%s at %s on %s (%s link, MTU %d): %s, %d buffers, %d sectors a frame\n",
 		t.Address, t.MAC, t.Netif, t.Link, t.MTU, formatSize(t.SizeBytes), t.Buffers, t.SectorsPerFrame)
 	fmt.Fprintf(w, "%s, %s blocks, depth %d, over %s, for %.1f s, seed %d, retransmission %s\n\n",

@@ -1,16 +1,20 @@
 package main
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"vbladefs/target/aoe"
+	"vbladefs/target/aoe/initiator"
 )
 
 // result is the report of one run; --json prints it as it stands. Rates are of
 // the measured time, counts of faults are of the whole run.
 type result struct {
 	Target struct {
-		Address         string `json:"address"`
+		Address         string `json:"address"` // as given, if there are several
+		Exports         int    `json:"exports"`
 		MAC             string `json:"mac"`
 		Netif           string `json:"netif"`
 		Link            string `json:"link"`
@@ -93,7 +97,7 @@ type verification struct {
 }
 
 type targetCPU struct {
-	PID     int     `json:"pid"`
+	PID     int     `json:"pid"` // the first
 	NsPerIO float64 `json:"ns_per_io"`
 	Cores   float64 `json:"cores"` // busy on average
 }
@@ -112,9 +116,9 @@ func (b *bench) result() *result {
 	if elapsed > 0 {
 		r.BenchBusy = 1 - float64(b.after.spun-b.before.spun)/float64(elapsed)
 	}
-	if b.o.pid > 0 && b.cpuErr == nil && all.count > 0 && elapsed > 0 {
+	if len(b.o.pids) > 0 && b.cpuErr == nil && all.count > 0 && elapsed > 0 {
 		cpu := b.after.cpu - b.before.cpu
-		r.TargetCPU = &targetCPU{PID: b.o.pid, NsPerIO: float64(cpu) / float64(all.count), Cores: float64(cpu) / float64(elapsed)}
+		r.TargetCPU = &targetCPU{PID: b.o.pids[0], NsPerIO: float64(cpu) / float64(all.count), Cores: float64(cpu) / float64(elapsed)}
 	}
 	r.Interrupted = b.stop.Load()
 	r.OK = r.Errors.Total == 0 && r.Errors.Malformed == 0 && all.count > 0 && (r.Verify == nil || r.Verify.Bad == 0)
@@ -122,9 +126,12 @@ func (b *bench) result() *result {
 }
 
 func (r *result) describe(b *bench, elapsed time.Duration) {
-	x := b.export
+	x := b.exports[0]
 	t, w := &r.Target, &r.Workload
-	t.Address, t.MAC, t.Netif, t.Link = x.Addr.String(), x.MAC.String(), b.o.netif, b.link.Kind()
+	t.Address, t.Exports, t.MAC, t.Netif, t.Link = x.Addr.String(), len(b.exports), x.MAC.String(), b.o.netif, b.link.Kind()
+	if t.Exports > 1 {
+		t.Address = strings.TrimPrefix(b.o.exports, "e")
+	}
 	t.SizeBytes, t.Buffers, t.SectorsPerFrame = x.Size(), x.Buffers, x.SectorsPerFrame
 	t.Model, t.Serial = x.Identity.Model, x.Identity.Serial
 	w.RW, w.BlockBytes, w.Depth, w.WindowFrames = b.o.rw, int64(b.o.block), b.o.depth, b.window()
@@ -137,12 +144,13 @@ func (b *bench) window() int {
 	if b.o.window > 0 {
 		return b.o.window
 	}
-	return max(b.export.Buffers, 1)
+	fewest := slices.MinFunc(b.exports, func(x, y *initiator.Export) int { return x.Buffers - y.Buffers })
+	return max(fewest.Buffers, 1)
 }
 
 // frames is how many frames one I/O takes.
 func (b *bench) frames() int {
-	return (int(b.o.block)/aoe.SectorSize + b.export.SectorsPerFrame - 1) / b.export.SectorsPerFrame
+	return (int(b.o.block)/aoe.SectorSize + b.exports[0].SectorsPerFrame - 1) / b.exports[0].SectorsPerFrame
 }
 
 func speed(h *histogram, elapsed time.Duration, block size) direction {

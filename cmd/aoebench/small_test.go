@@ -79,6 +79,15 @@ func TestBadFlagsAreNamed(t *testing.T) {
 		{"-i eth0", "-t"},
 		{"-i eth0 -t 5", `"5"`},
 		{"-i eth0 -t e0.255", `"e0.255"`},
+		{"-i eth0 -t e0.0-255", `"e0.0-255"`},
+		{"-i eth0 -t e0.5-2", `"e0.5-2"`},
+		{"-i eth0 -t e0.1,", `""`},
+		{"-i eth0 -t e0.1,e0.0-3", "e0.1 twice"},
+		{"-i eth0 -t e0-9999.0-254", "65536"},
+		{"-i eth0 -t e0.0-3 --verify", "run it for each"},
+		{"-i eth0 -t e0.0-3 --retransmit linux", "give one"},
+		{"-i eth0 -t 0.1 --pid 1,x", `"x"`},
+		{"-i eth0 -t 0.1 --pid 0", `"0"`},
 		{"-i eth0 -t 0.1 --rw sideways", `"sideways"`},
 		{"-i eth0 -t 0.1 --bs 100", "--bs 100"},
 		{"-i eth0 -t 0.1 --bs 4x", `"4x"`},
@@ -107,8 +116,8 @@ func TestUsageNamesEveryFlag(t *testing.T) {
 	if status := run([]string{"--help"}, &help, io.Discard); status != 0 || help.String() != usage {
 		t.Errorf("--help: status %d, %q", status, help.String())
 	}
-	var addr, retransmit string
-	new(options).flags(&addr, &retransmit).VisitAll(func(f *flag.Flag) {
+	var retransmit string
+	new(options).flags(&retransmit).VisitAll(func(f *flag.Flag) {
 		if !strings.Contains(usage, "-"+f.Name+" ") {
 			t.Errorf("--help does not explain %s", f.Name)
 		}

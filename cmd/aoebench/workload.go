@@ -7,16 +7,17 @@ import (
 
 // workload chooses the blocks of I/Os: block n is the n-th of --bs bytes.
 type workload struct {
-	blocks    uint64
+	exports   uint64
+	blocks    uint64 // of each export
 	random    bool
-	readShare uint64 // percent
-	next      uint64 // of a sequential workload
+	readShare uint64   // percent
+	next      []uint64 // block of each export, of a sequential workload
 	rnd       *rand.PCG
 }
 
-func newWorkload(o *options, blocks uint64) *workload {
+func newWorkload(o *options, exports int, blocks uint64) *workload {
 	k := kinds[o.rw]
-	w := &workload{blocks: blocks, random: k.random, rnd: rand.NewPCG(o.seed, 0x616f65)}
+	w := &workload{exports: uint64(exports), blocks: blocks, random: k.random, next: make([]uint64, exports), rnd: rand.NewPCG(o.seed, 0x616f65)}
 	switch {
 	case !k.writes:
 		w.readShare = 100
@@ -36,13 +37,20 @@ func (w *workload) writes() bool {
 	return w.readShare < 100 && (w.readShare == 0 || w.below(100) >= w.readShare)
 }
 
-func (w *workload) block() uint64 {
+// place is the next one: a block of any export.
+func (w *workload) place() place {
+	var p place
+	if w.exports > 1 {
+		p.export = int(w.below(w.exports))
+	}
 	if w.random {
-		return w.below(w.blocks)
+		p.block = w.below(w.blocks)
+		return p
 	}
-	b := w.next
-	if w.next++; w.next == w.blocks {
-		w.next = 0
+	next := &w.next[p.export]
+	p.block = *next
+	if *next++; *next == w.blocks {
+		*next = 0
 	}
-	return b
+	return p
 }
