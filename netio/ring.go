@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ringLink is the "ring" kind: a TPACKET_V2 receive ring and batched sendmmsg on one packet socket.
+// ringLink is the "ring" kind: a TPACKET_V2 receive ring on one packet socket, batched sendmmsg on another.
 // Version 2 and not 3, because version 3 hands over whole blocks when they are full or a timer of
 // milliseconds fires: an initiator with one frame outstanding would wait for the timer.
 type ringLink struct {
@@ -45,7 +45,7 @@ func openRing(ifi Interface, o Options) (Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &ringLink{fd: fd, netif: ifi.Name}
+	l := &ringLink{fd: fd, tx: sender{fd: -1}, netif: ifi.Name}
 	if err := l.setUp(ifi, o.RingBytes); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -64,8 +64,12 @@ func (l *ringLink) setUp(ifi Interface, ringBytes int) error {
 		return fmt.Errorf("mapping the packet ring of %d bytes: %w", length, err)
 	}
 	l.rx.init(memory, request)
-	l.tx.init(l.fd)
-	return bindSocket(l.fd, ifi)
+	sendFD, err := newSendSocket(ifi)
+	if err != nil {
+		return err
+	}
+	l.tx.init(sendFD)
+	return bindSocket(l.fd, ifi, etherTypeNet)
 }
 
 // requestRing asks for a ring with set, in smaller blocks when the kernel has no large ones.
@@ -190,5 +194,5 @@ func (l *ringLink) Close() error {
 	if memory != nil {
 		unmapErr = unix.Munmap(memory)
 	}
-	return errors.Join(unmapErr, unix.Close(fd))
+	return errors.Join(unmapErr, l.tx.close(), unix.Close(fd))
 }

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sender sends batches of frames on a bound packet socket, one sendmmsg a batch. One goroutine owns
-// it; drops may be read by any.
+// sender sends batches of frames on a packet socket of its own (newSendSocket), one sendmmsg a batch. One goroutine
+// owns it; drops may be read by any.
 type sender struct {
 	fd    int
 	batch *sendBatch
@@ -31,6 +31,16 @@ func (s *sender) init(fd int) {
 	s.fd = fd
 	s.batch = newSendBatch()
 	s.pollFD[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT}
+}
+
+// close closes the socket, if there is one.
+func (s *sender) close() error {
+	if s.fd < 0 {
+		return nil
+	}
+	fd := s.fd
+	s.fd = -1
+	return unix.Close(fd)
 }
 
 // send returns how many frames went out. An error is ErrGone or os.ErrClosed, unwrapped.

@@ -47,14 +47,34 @@ func prepareSocket(fd int, filter []bpf.RawInstruction) error {
 	if err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
 		return fmt.Errorf("setting PACKET_IGNORE_OUTGOING: %w", err)
 	}
-	// SO_SNDBUFFORCE needs CAP_NET_ADMIN; without it take what net.core.wmem_max allows.
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBufferBytes) == nil {
-		return nil
-	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBufferBytes); err != nil {
-		return fmt.Errorf("setting SO_SNDBUF: %w", err)
-	}
 	return nil
+}
+
+// newSendSocket makes a packet socket that sends on an interface and receives nothing, having no protocol. Each frame
+// is preceded by a vnetHeader; a receive ring on the same socket would have one, too, hence a socket of its own.
+func newSendSocket(ifi Interface) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, fmt.Errorf("packet socket (needs root or CAP_NET_RAW): %w", err)
+	}
+	if err := prepareSending(fd, ifi); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func prepareSending(fd int, ifi Interface) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1); err != nil {
+		return fmt.Errorf("setting PACKET_VNET_HDR: %w", err)
+	}
+	// SO_SNDBUFFORCE needs CAP_NET_ADMIN; without it take what net.core.wmem_max allows.
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBufferBytes) != nil {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBufferBytes); err != nil {
+			return fmt.Errorf("setting SO_SNDBUF: %w", err)
+		}
+	}
+	return bindSocket(fd, ifi, 0)
 }
 
 func attachFilter(fd int, filter []bpf.RawInstruction) error {
@@ -69,9 +89,9 @@ func attachFilter(fd int, filter []bpf.RawInstruction) error {
 	return nil
 }
 
-// bindSocket starts reception of AoE frames from the interface.
-func bindSocket(fd int, ifi Interface) error {
-	err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: etherTypeNet, Ifindex: ifi.Index})
+// bindSocket binds to the interface; with a protocol, which is in network order, it starts the reception.
+func bindSocket(fd int, ifi Interface, protocol uint16) error {
+	err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: ifi.Index})
 	if errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("interface %s: %w", ifi.Name, ErrNoInterface)
 	}

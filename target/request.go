@@ -10,7 +10,9 @@ const (
 	// maxSectors is what a request buffer holds: 31 sectors fill the frame of
 	// the largest usual MTU, 16110.
 	maxSectors   = 31
+	bufferBytes  = maxSectors * aoe.SectorSize
 	bufferStride = 16384 // whole pages, so that every buffer is aligned for direct I/O
+	bufferHead   = 4096  // before the first buffer
 	poolRequests = 1024  // requests that one worker can have with its queue
 )
 
@@ -21,6 +23,7 @@ type request struct {
 	w      *worker
 	token  uint64 // its index in the pool
 	buffer []byte // its own memory, where reads land and writes wait
+	head   []byte // the bytes before buffer, for the header of a reply with data: sent in one piece
 
 	port     *port
 	device   *device
@@ -45,8 +48,9 @@ func newPool(w *worker, memory []byte) *pool {
 	for i := poolRequests - 1; i >= 0; i-- {
 		r := &p.requests[i]
 		r.w, r.token = w, uint64(i)
-		start := i * bufferStride
-		r.buffer = memory[start : start+bufferStride : start+bufferStride]
+		start := bufferHead + i*bufferStride
+		r.head = memory[start-aoe.ATASize : start : start]
+		r.buffer = memory[start : start+bufferBytes : start+bufferBytes]
 		p.free = append(p.free, r)
 	}
 	return p

@@ -123,12 +123,15 @@ func (w *worker) answer(r *request, err error) {
 		result = result.Done()
 		p.count(r)
 	}
-	b := w.reply()
-	r.header.Put(b)
-	argument(r.ata, result).Put(b)
 	if r.op == OpRead && err == nil {
-		w.queueReply(b[:aoe.ATASize], r.data(), r)
+		w.makeRoom()
+		r.header.Put(r.head)
+		argument(r.ata, result).Put(r.head)
+		w.queueReply(r.head, r.data(), r)
 	} else {
+		b := w.reply()
+		r.header.Put(b)
+		argument(r.ata, result).Put(b)
 		w.queueReply(padded(b, aoe.ATASize), nil, r)
 	}
 	counts.inFlight.Add(-1)

@@ -66,7 +66,7 @@ func newWorker(t *Target, n *netif) (*worker, error) {
 		headers: make([][]byte, 0, batchFrames), payloads: make([][]byte, 0, batchFrames),
 		sending: make([]*request, 0, batchFrames)}
 	w.mail.ready = make([]*request, 0, poolRequests)
-	memory, err := t.parts.AllocBuffers(poolRequests * bufferStride)
+	memory, err := t.parts.AllocBuffers(bufferHead + poolRequests*bufferStride)
 	if err != nil {
 		return nil, err
 	}
@@ -204,13 +204,18 @@ func (w *worker) closeLink() {
 // reply makes room for one more reply and returns it, zeroed as far as every
 // reply is padded. The caller fills it and calls queueReply before the next.
 func (w *worker) reply() []byte {
-	if len(w.headers) == batchFrames {
-		w.send()
-	}
+	w.makeRoom()
 	start := len(w.headers) * replyStride
 	b := w.scratch[start : start+replyMaximum : start+replyMaximum]
 	clear(b[:aoe.MinFrame])
 	return b
+}
+
+// makeRoom sends the replies of this turn so far when there is no room for another.
+func (w *worker) makeRoom() {
+	if len(w.headers) == batchFrames {
+		w.send()
+	}
 }
 
 // queueReply queues the reply frame header+payload; r, if not nil, goes back
