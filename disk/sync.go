@@ -41,6 +41,7 @@ type SyncQueue struct {
 	left   unix.Timespec    // Wait's other argument
 	signal int              // eventfd
 	count  [8]byte          // what is read from it
+	ends   ends
 
 	finishedCount atomic.Int32 // length of finished, for Reap and Wait to see without the lock
 
@@ -91,7 +92,7 @@ func NewSync() (*SyncQueue, error) {
 
 // Try implements Queue.
 func (q *SyncQueue) Try(s *Store, op Op, data []byte, offset int64) (done bool, err error) {
-	return s.try(op, data, offset)
+	return s.try(op, data, offset, &q.ends)
 }
 
 // Submit implements Queue.
@@ -139,6 +140,7 @@ func (q *SyncQueue) laneOf(s *Store) *lane {
 
 // Reap implements Queue.
 func (q *SyncQueue) Reap(tokens []uint64, errs []error) int {
+	q.ends.next()
 	limit := min(len(tokens), len(errs))
 	if q.finishedCount.Load() == 0 || limit == 0 {
 		return 0

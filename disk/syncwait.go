@@ -11,6 +11,7 @@ import (
 // wait sleeps in ppoll(2) on the eventfd and fd. The eventfd is written once per sleep: whoever has something for the
 // owner clears sleeping. A write that comes late ends the next sleep early, and does no more harm.
 func (q *SyncQueue) wait(fd int, timeout time.Duration) error {
+	q.ends.next()
 	q.mu.Lock()
 	if q.finished.length > 0 || q.woken || q.closed {
 		q.woken = false

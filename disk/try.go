@@ -10,7 +10,7 @@ import "golang.org/x/sys/unix"
 // part that is not cached, when the page is being written back, when the journal commits, and when too much is dirty; and
 // the one goroutine that waits serves all exports. Such writes go through Submit.
 // A file in memory only (see inMemory) waits for nothing, and is read and written plainly.
-func (s *Store) try(op Op, data []byte, offset int64) (done bool, err error) {
+func (s *Store) try(op Op, data []byte, offset int64, e *ends) (done bool, err error) {
 	if refused, err := s.refuse(op, data, offset); refused {
 		return true, err
 	}
@@ -18,7 +18,7 @@ func (s *Store) try(op Op, data []byte, offset int64) (done bool, err error) {
 	case op == Read && !s.usesDirect(data, offset):
 		return s.tryRead(data, offset), nil
 	case op == Write && s.Policy() == Writeback:
-		return s.tryWrite(data, offset), nil
+		return s.tryWrite(data, offset, e), nil
 	}
 	return false, nil
 }
@@ -38,11 +38,11 @@ func (s *Store) tryRead(data []byte, offset int64) (done bool) {
 	return errno == 0 && n == len(data)
 }
 
-func (s *Store) tryWrite(data []byte, offset int64) (done bool) {
+func (s *Store) tryWrite(data []byte, offset int64, e *ends) (done bool) {
 	if s.noNowaitWrite.Load() {
 		return false
 	}
-	if s.checkEnd(data, offset) != nil {
+	if e.check(s, data, offset) != nil {
 		return false // Submit finds the same, and reports it
 	}
 	flags := unix.RWF_NOWAIT

@@ -30,10 +30,11 @@ type UringQueue struct {
 	slow     *SyncQueue
 	ring     *ring
 	slots    []slot
-	free     int32 // first free slot, -1: none
-	inFlight int   // slots in use
-	slowNext bool  // the next Reap begins with slow, so that neither starves the other
-	thread   int   // that the ring is bound to; 0: none yet
+	buffers  []byte // registered; nil: none
+	free     int32  // first free slot, -1: none
+	inFlight int    // slots in use
+	slowNext bool   // the next Reap begins with slow, so that neither starves the other
+	thread   int    // that the ring is bound to; 0: none yet
 	closed   bool
 
 	carried uint64 // requests that the ring finished
@@ -81,9 +82,21 @@ func newUring(entries, inFlight uint32, setup func(uint32, *ringParams) (int, un
 	return q, nil
 }
 
+// RegisterBuffers tells the kernel of the memory that most data will be in, which saves it from looking up the pages of
+// each request: a tenth of what a request costs. The memory is pinned until Close; it comes from AllocBuffers and is freed
+// after Close only. It may be called once, before the first request, on any goroutine. If it fails, the queue works as it
+// did without.
+func (q *UringQueue) RegisterBuffers(memory []byte) error {
+	if errno := registerRingBuffer(q.ring.fd, memory); errno != 0 {
+		return fmt.Errorf("register %d bytes of buffers with io_uring: %w: raise the limit of locked memory", len(memory), errno)
+	}
+	q.buffers = memory
+	return nil
+}
+
 // Try implements Queue.
 func (q *UringQueue) Try(s *Store, op Op, data []byte, offset int64) (done bool, err error) {
-	return s.try(op, data, offset)
+	return s.try(op, data, offset, &q.slow.ends)
 }
 
 // Submit implements Queue.

@@ -32,6 +32,14 @@ func registerRingEventfd(ring, eventFD int) unix.Errno {
 	return errno
 }
 
+// registerRingBuffer pins memory and gives it the index 0.
+func registerRingBuffer(ring int, memory []byte) unix.Errno {
+	iov := unix.Iovec{Base: unsafe.SliceData(memory)}
+	iov.SetLen(len(memory))
+	_, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(ring), registerBuffers, uintptr(unsafe.Pointer(&iov)), 1, 0, 0)
+	return errno
+}
+
 // probeRing asks which operations the kernel has.
 func probeRing(ring int, p *ringProbe) unix.Errno {
 	_, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(ring), registerProbe, uintptr(unsafe.Pointer(p)), uintptr(len(p.ops)), 0, 0)
@@ -63,4 +71,9 @@ func cqesIn(part []byte, entries int) []cqe {
 // address is where data is in memory. The caller keeps data reachable and off the stack while the kernel uses it.
 func address(data []byte) uint64 {
 	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(data))))
+}
+
+// within reports whether data lies in memory. Neither may be empty.
+func within(data, memory []byte) bool {
+	return len(data) <= len(memory) && address(data)-address(memory) <= uint64(len(memory)-len(data))
 }

@@ -44,6 +44,7 @@ func TestRingLayout(t *testing.T) {
 		{"io_uring_sqe.len", unsafe.Offsetof(s.length), 24},
 		{"io_uring_sqe.rw_flags", unsafe.Offsetof(s.rwFlags), 28},
 		{"io_uring_sqe.user_data", unsafe.Offsetof(s.userData), 32},
+		{"io_uring_sqe.buf_index", unsafe.Offsetof(s.bufIndex), 40},
 		{"sizeof io_uring_cqe", unsafe.Sizeof(c), 16},
 		{"io_uring_cqe.res", unsafe.Offsetof(c.res), 8},
 		{"sizeof io_uring_probe_op", unsafe.Sizeof(probe.ops[0]), 8},

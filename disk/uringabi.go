@@ -22,6 +22,7 @@ const (
 // Flags of io_uring_enter(2) and opcodes of io_uring_register(2): IORING_ENTER_*, IORING_REGISTER_*.
 const (
 	enterGetEvents      = 1 << 0
+	registerBuffers     = 0
 	registerEventfd     = 4
 	registerProbe       = 8
 	registerEnableRings = 12
@@ -42,9 +43,11 @@ const (
 
 // Operations: IORING_OP_*, and the flag of one that the kernel has, IO_URING_OP_SUPPORTED.
 const (
-	opRead  = 22
-	opWrite = 23
-	opHas   = 1 << 0
+	opReadFixed  = 4 // in registered memory
+	opWriteFixed = 5
+	opRead       = 22
+	opWrite      = 23
+	opHas        = 1 << 0
 )
 
 // ringParams is struct io_uring_params.
@@ -81,7 +84,8 @@ type sqe struct {
 	length        uint32
 	rwFlags       uint32
 	userData      uint64
-	_             [3]uint64
+	bufIndex      uint16 // of the registered memory
+	_             [22]byte
 }
 
 // cqe is struct io_uring_cqe, a completion.

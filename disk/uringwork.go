@@ -20,17 +20,28 @@ func (q *UringQueue) start(s *Store, op Op, data []byte, offset int64, token uin
 			return false
 		}
 	}
-	e := sqe{opcode: opRead, fd: int32(s.directFD), offset: uint64(offset), addr: address(data), length: uint32(len(data)),
-		rwFlags: unix.RWF_NOWAIT, userData: uint64(q.free)}
-	if op != Read {
-		e.opcode = opWrite
-	}
+	e := sqe{opcode: q.opcode(op, data), fd: int32(s.directFD), offset: uint64(offset), addr: address(data),
+		length: uint32(len(data)), rwFlags: unix.RWF_NOWAIT, userData: uint64(q.free)}
 	if op == WriteDurable {
 		e.rwFlags |= unix.RWF_DSYNC
 	}
 	q.ring.push(e)
 	q.take(slot{store: s, data: data, offset: offset, token: token, op: op})
 	return true
+}
+
+// opcode is the kernel's operation for a request.
+func (q *UringQueue) opcode(op Op, data []byte) uint8 {
+	fixed := within(data, q.buffers)
+	switch {
+	case op == Read && fixed:
+		return opReadFixed
+	case op == Read:
+		return opRead
+	case fixed:
+		return opWriteFixed
+	}
+	return opWrite
 }
 
 // take fills the first free slot.
@@ -58,7 +69,7 @@ func (q *UringQueue) belongs(s *Store, op Op, data []byte, offset int64) bool {
 			return false
 		}
 	}
-	return s.checkEnd(data, offset) == nil // fstat(2) of a local file, which waits for nothing
+	return q.slow.ends.check(s, data, offset) == nil // fstat(2) of a local file, which waits for nothing
 }
 
 // bind makes the calling goroutine and its thread the ring's only user.
