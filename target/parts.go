@@ -61,6 +61,12 @@ type Queue interface {
 	Close() error
 }
 
+// BufferRegistrar is a Queue that is faster with data in memory that it was told
+// of once, before its first transfer. The memory is freed after Close only.
+type BufferRegistrar interface {
+	RegisterBuffers(memory []byte)
+}
+
 // Store is an opened and claimed backing store.
 type Store interface {
 	// Key is what Parts.Identify names it, of the opened store itself: its path

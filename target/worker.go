@@ -74,6 +74,9 @@ func newWorker(t *Target, n *netif) (*worker, error) {
 		_ = t.parts.FreeBuffers(memory)
 		return nil, err
 	}
+	if q, ok := w.queue.(BufferRegistrar); ok {
+		q.RegisterBuffers(memory)
+	}
 	w.pool = newPool(w, memory)
 	return w, nil
 }

@@ -50,13 +50,29 @@ func queueOpener(o Options, open func(kind string) (disk.Queue, string, error)) 
 		if note != "" {
 			once.Do(func() { o.Log.Warn(note) })
 		}
-		return queue{q}, nil
+		return queue{q, func(err error) {
+			once.Do(func() { o.Log.Warnf("direct I/O is slower than it could be: %v", err) })
+		}}, nil
 	}
 }
 
 // queue is a disk.Queue as a target.Queue. The two number the operations
 // alike, which a test holds them to.
-type queue struct{ disk.Queue }
+type queue struct {
+	disk.Queue
+	slower func(error) // says once that buffers could not be registered
+}
+
+// RegisterBuffers passes the memory on to a queue that has a use for it.
+func (q queue) RegisterBuffers(memory []byte) {
+	ring, ok := q.Queue.(*disk.UringQueue)
+	if !ok {
+		return
+	}
+	if err := ring.RegisterBuffers(memory); err != nil {
+		q.slower(err)
+	}
+}
 
 func (q queue) Try(s target.Store, op target.Op, data []byte, offset int64) (bool, error) {
 	return q.Queue.Try(s.(*store).Store, disk.Op(op), data, offset)
