@@ -1,6 +1,7 @@
 # make demo   see the main job done, end to end
 # make test   everything that must hold; installs the Debian packages it needs
-# The rest: build, lint, interop, bench, install, clean.
+# make bench  how fast it is, against vblade and any other target; make bench-disk against fio
+# The rest: build, lint, interop, install, clean.
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -11,7 +12,13 @@ STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # What boots a virtual machine runs once, without the race detector.
 RACE_PKGS   = $(shell $(GO) list ./... | grep -v -e /scripts/)
 
-.PHONY: build test check race interop lint demo bench install clean setup
+# For make bench and bench-disk; go run ./scripts/bench -h lists more for BENCHFLAGS.
+ROUNDS     = 3
+SECONDS    = 2
+BENCHFLAGS =
+BENCH      = $(GO) run ./scripts/bench -rounds $(ROUNDS) -seconds $(SECONDS)
+
+.PHONY: build test check race interop lint demo bench bench-disk install clean setup
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/vbladefs ./cmd/aoebench
@@ -40,9 +47,13 @@ demo: build
 	@scripts/demo.sh
 
 bench: build
-	@scripts/setup.sh net client
-	$(GO) test -run '^$$' -bench . -benchmem ./target/... ./netio/... ./disk/...
-	@scripts/bench.sh
+	@scripts/setup.sh client bench
+	$(GO) test -run '^$$' -bench 'Decode|Lookup|Turn' -benchtime 200ms -benchmem ./target/...
+	$(BENCH) $(BENCHFLAGS)
+
+bench-disk: build
+	@scripts/setup.sh client bench-disk
+	$(BENCH) -disk $(BENCHFLAGS)
 
 install: build
 	install -D -m 755 bin/vbladefs $(DESTDIR)$(PREFIX)/sbin/vbladefs

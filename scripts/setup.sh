@@ -15,7 +15,9 @@ GROUPS_USAGE='groups:
                                          the machine that runs the Linux AoE client
   race    gcc libc6-dev                  go test -race
   docs    groff-base                     renders the manual pages
-  all     net, fs, client, vm and docs'
+  bench   gnuplot-nox                    the plots of make bench
+  bench-disk fio                         what make bench-disk compares with
+  all     net, fs, client, vm, docs, bench and bench-disk'
 
 die() { echo "setup.sh: $*" >&2; exit 1; }
 
@@ -27,7 +29,9 @@ packages_of() {
     vm) echo qemu-system-x86 busybox-static xz-utils ;;
     race) echo gcc libc6-dev ;;
     docs) echo groff-base ;;
-    all) for g in net fs client vm docs; do packages_of $g; done ;;
+    bench) echo gnuplot-nox ;;
+    bench-disk) echo fio ;;
+    all) for g in net fs client vm docs bench bench-disk; do packages_of $g; done ;;
     *) echo "$1" ;;
     esac
 }
@@ -43,6 +47,8 @@ why() {
     busybox-static) echo 'the user space of that virtual machine' ;;
     gcc | libc6-dev) echo 'C compiler: the race detector is linked with it' ;;
     groff-base) echo 'renders the manual pages, to check them' ;;
+    gnuplot-nox) echo 'draws the plots of the benchmark' ;;
+    fio) echo 'reads a disk without a network: what a target could reach' ;;
     xz-utils) echo 'unpacks its kernel' ;;
     *) echo 'asked for' ;;
     esac
