@@ -48,7 +48,7 @@ demo: build
 
 bench: build
 	@scripts/setup.sh client bench
-	$(GO) test -run '^$$' -bench 'Decode|Lookup|Turn' -benchtime 200ms -benchmem ./target/...
+	$(GO) test -run '^$$' -bench 'Decode|Encode|Lookup|Turn' -benchtime 200ms -benchmem ./target/...
 	$(BENCH) $(BENCHFLAGS)
 
 bench-disk: build

@@ -205,11 +205,26 @@ func BenchmarkDecode(b *testing.B) {
 	frame := make([]byte, MinFrame)
 	Header{Src: client, Version: Version, Addr: Addr{3, 5}}.Put(frame)
 	ATA{Flags: ATAExtended, Count: 8, Command: 0x24}.Put(frame)
+	b.ReportAllocs()
 	for b.Loop() {
 		h, ok := DecodeHeader(frame)
 		a, _, ok2 := DecodeATA(frame)
 		if !ok || !ok2 || h.Addr.Shelf != 3 || a.Count != 8 {
 			b.Fatal("not decoded")
 		}
+	}
+}
+
+// BenchmarkEncode is the reply to a read, but for its data.
+func BenchmarkEncode(b *testing.B) {
+	frame := make([]byte, MinFrame)
+	request := Header{Src: client, Version: Version, Addr: Addr{3, 5}, Tag: 7}
+	b.ReportAllocs()
+	for b.Loop() {
+		request.Reply(request.Addr, client).Put(frame)
+		ATA{Flags: ATAExtended, Command: 0x40}.Put(frame)
+	}
+	if h, ok := DecodeHeader(frame); !ok || !h.Response || h.Tag != 7 {
+		b.Fatal("not encoded")
 	}
 }

@@ -152,6 +152,7 @@ func TestNothingAllocates(t *testing.T) {
 
 func BenchmarkDecode(b *testing.B) {
 	r := Registers{Count: 8, Command: OpReadSectorsExt}
+	b.ReportAllocs()
 	for b.Loop() {
 		q := Decode(r, false)
 		if _, ok := r.Answer(q, 1000); ok {
