@@ -3,6 +3,8 @@ module vbladefs
 go 1.26.0
 
 require (
+	// The XDP program, put together and loaded without a compiler.
+	github.com/cilium/ebpf v0.22.0
 	// The control tree: the fastest and best kept FUSE library in Go.
 	github.com/hanwen/go-fuse/v2 v2.12.1
 	// The portable link, where no packet ring can be had.
@@ -18,8 +20,9 @@ require (
 )
 
 require (
-	github.com/mdlayher/packet v0.0.0-20220221164757-67998ac0ff93 // indirect
-	github.com/mdlayher/socket v0.2.1 // indirect
+	github.com/josharian/native v1.1.0 // indirect
+	github.com/mdlayher/packet v1.1.2 // indirect
+	github.com/mdlayher/socket v0.5.1 // indirect
 	github.com/vishvananda/netns v0.0.5 // indirect
-	golang.org/x/sync v0.10.0 // indirect
+	golang.org/x/sync v0.20.0 // indirect
 )
