@@ -26,6 +26,7 @@ func TestCountersOutliveTheLink(t *testing.T) {
 	eachKind(t, 1500, Options{RingBytes: 64 << 10}, func(t *testing.T, p *pairOfLinks) {
 		o := Options{Kind: p.b.Kind(), RingBytes: 64 << 10}
 		for range 3 {
+			closeWhileAsked(t, p.a, p.b) // there is one xdp link at a time
 			p.b, p.a = openIn(t, p.nsB, "eth0", o), openIn(t, p.nsA, "eth0", Options{Kind: o.Kind})
 			overrun(t, p)
 			closeWhileAsked(t, p.a, p.b)

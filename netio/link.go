@@ -15,7 +15,8 @@ type Link interface {
 	//
 	// Frames that have waited for more than 2 seconds are dropped, because their senders may have gone on
 	// by another way since; only the time until Receive counts. A raw link knows no age of what waited in
-	// its socket, as all does while the process is stopped, or what its full pool had no room for.
+	// its socket, as all does while the process is stopped, or what its full pool had no room for; an xdp link
+	// none where the driver keeps no room for a stamp.
 	//
 	// An interface that is down is no error: there are simply no frames until it is up again. An
 	// error wraps ErrGone when the interface is gone, or os.ErrClosed. That the interface is gone is found
@@ -29,7 +30,8 @@ type Link interface {
 	// Send sends len(headers) frames, frame i being headers[i] followed by payloads[i]; payloads may
 	// be shorter or hold nil. The buffers are the caller's again when it returns. Frames that the
 	// interface refuses (it is down, its queue stays full for some milliseconds, the frame is over
-	// the MTU or under 14 bytes) are dropped and counted. An error means that the link is unusable
+	// the MTU or under 14 bytes) are dropped and counted. A zero-copy xdp link hands frames over without
+	// learning their fate. An error means that the link is unusable
 	// (it wraps ErrGone or os.ErrClosed), never a single bad frame.
 	Send(headers, payloads [][]byte) (sent int, err error)
 
@@ -44,7 +46,7 @@ type Link interface {
 	// SendDrops counts the frames that Send dropped since Open. It may be called as ReceiveDrops may.
 	SendDrops() uint64
 
-	// Kind returns "ring" or "raw".
+	// Kind returns "ring", "raw" or "xdp".
 	Kind() string
 
 	// Close frees everything; borrowed frames must not be touched any more. The owner calls it, once
@@ -54,18 +56,20 @@ type Link interface {
 
 // Options say how to open a Link. The zero value is right for a target.
 type Options struct {
-	// Kind is "ring", "raw", or "auto" (the same as ""): ring, or raw where no ring can be had.
+	// Kind is "ring", "raw", or "auto" (the same as ""): ring, or raw where no ring can be had. Or it is "xdp",
+	// and where that cannot be had, as with "auto".
 	Kind string
 
 	// RingBytes is the memory for received frames, 0 for DefaultRingBytes. It is locked kernel memory
-	// for a ring.
+	// for a ring. For xdp it is locked memory of ours, and includes what frames are sent from.
 	RingBytes int
 
-	// Replies makes an initiator's link: only frames with the AoE response flag pass the filter.
+	// Replies makes an initiator's link: only frames with the AoE response flag pass the filter. Without it all
+	// AoE frames pass, but an xdp link leaves those with the flag to others.
 	Replies bool
 
-	// Log, when set, is told in one line why "auto" did not take the ring. Open calls it before it
-	// returns.
+	// Log, when set, is told in one line why the first choice could not be had, and how an xdp link works.
+	// Open calls it before it returns.
 	Log func(message string)
 }
 
@@ -109,8 +113,12 @@ func openKind(ifi Interface, o Options) (Link, error) {
 		return openRaw(ifi, o)
 	case "", "auto":
 		return openAuto(ifi, o, openRing, openRaw)
+	case "xdp":
+		return openAuto(ifi, o, openXDP, func(ifi Interface, o Options) (Link, error) {
+			return openAuto(ifi, o, openRing, openRaw)
+		})
 	}
-	return nil, fmt.Errorf("link kind %q for interface %s: want auto, ring or raw", o.Kind, ifi.Name)
+	return nil, fmt.Errorf("link kind %q for interface %s: want auto, ring, raw or xdp", o.Kind, ifi.Name)
 }
 
 // opener opens a link of one kind.
@@ -129,7 +137,7 @@ func openAuto(ifi Interface, o Options, first, second opener) (Link, error) {
 		return nil, errors.Join(firstErr, secondErr)
 	}
 	if o.Log != nil {
-		o.Log(fmt.Sprintf("interface %s: using a %s link, slower, because the faster kind cannot be had: %v",
+		o.Log(fmt.Sprintf("interface %s: using a %s link, because the first choice cannot be had: %v",
 			ifi.Name, link.Kind(), firstErr))
 	}
 	return link, nil

@@ -12,7 +12,7 @@ import (
 )
 
 // kinds are the kinds of link that every test of behaviour runs on.
-var kinds = []string{"ring", "raw"}
+var kinds = []string{"ring", "raw", "xdp"}
 
 // patience is how long a test waits for what must happen; reaching it is a failure, never a measure.
 const patience = 10 * time.Second
@@ -25,6 +25,9 @@ func openIn(t testing.TB, ns netiotest.Netns, netif string, o Options) Link {
 	ns.Do(func() { l, err = Open(netif, o) })
 	if err != nil {
 		t.Fatal(err)
+	}
+	if o.Kind != "" && l.Kind() != o.Kind {
+		t.Fatalf("asked for a link of kind %s, got %s", o.Kind, l.Kind())
 	}
 	t.Cleanup(func() {
 		if err := l.Close(); err != nil {
@@ -45,7 +48,7 @@ func lookupIn(t testing.TB, ns netiotest.Netns, netif string) Interface {
 	return ifi
 }
 
-// frame is an AoE frame of that length with a pattern that differs per number.
+// frame is an AoE request of that length with a pattern that differs per number.
 func frame(to, from [6]byte, length, number int) []byte {
 	f := make([]byte, length)
 	for i := range f {
@@ -54,6 +57,9 @@ func frame(to, from [6]byte, length, number int) []byte {
 	copy(f, to[:])
 	copy(f[6:], from[:])
 	f[12], f[13] = 0x88, 0xA2
+	if length > aoeFlagsOffset {
+		f[aoeFlagsOffset] &^= aoeResponse
+	}
 	return f
 }
 

@@ -57,9 +57,11 @@ func (e *echo) pass(t testing.TB, from, to Link, headers [][]byte) {
 	}
 }
 
-func TestRingAllocatesNothing(t *testing.T) {
+func TestRingAllocatesNothing(t *testing.T) { allocatesNothing(t, "ring") }
+
+func allocatesNothing(t *testing.T, kind string) {
 	for _, batch := range []int{1, 32} {
-		e := newEcho(t, "ring", 4096, batch)
+		e := newEcho(t, kind, 4096, batch)
 		if allocs := testing.AllocsPerRun(200, func() { e.turn(t) }); allocs != 0 {
 			t.Errorf("batch of %d: %v allocations per turn", batch, allocs)
 		}

@@ -89,6 +89,10 @@ func TestTruncatedFramesAreDroppedAndCounted(t *testing.T) {
 	eachKind(t, 1500, Options{}, func(t *testing.T, p *pairOfLinks) {
 		p.nsA.SetMTU("eth0", 9000)
 		p.nsB.SetMTU("eth0", 9000)
+		if err := p.a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		p.a = openIn(t, p.nsA, "eth0", Options{Kind: p.b.Kind()})
 		p.onlyLast(t, frame(p.macB, p.macA, 9014, 1), frame(p.macB, p.macA, 9014, 2), frame(p.macB, p.macA, 60, 3))
 		if drops := p.b.ReceiveDrops(); drops != 2 {
 			t.Errorf("%d drops, want 2", drops)
@@ -200,7 +204,8 @@ func TestFullQueueIsWaitedForThenDropped(t *testing.T) {
 			headers[i] = frame(p.macB, p.macA, 1060, i)
 		}
 		sent, err := p.a.Send(headers, nil)
-		if err != nil || sent == 0 || sent == total || p.a.SendDrops() != uint64(total-sent) {
+		passesBy := p.a.Kind() == "xdp" // which no traffic control holds up
+		if err != nil || sent == 0 || sent == total != passesBy || p.a.SendDrops() != uint64(total-sent) {
 			t.Errorf("sent %d of %d, %v, drops %d", sent, total, err, p.a.SendDrops())
 		}
 		if received := drainAll(t, p.b); received != sent {
