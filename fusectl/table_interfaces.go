@@ -34,7 +34,7 @@ var interfaceDir = &dir{
 		interfaceFile("mtu", "the interface's MTU in bytes", func(n target.InterfaceInfo) string {
 			return fmt.Sprintf("%d\n", n.MTU)
 		}),
-		interfaceFile("link", "up or down, then how frames are received: ring, raw, or none while they are not", linkText),
+		interfaceFile("link", "up or down, then how frames are received: ring, raw, xdp, or none while they are not", linkText),
 		interfaceFile("stats", "ports, and frames that got no reply: NAME VALUE, a line each", interfaceStats),
 	},
 }

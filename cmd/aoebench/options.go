@@ -125,8 +125,8 @@ func (o *options) check() error {
 	if _, ok := kinds[o.rw]; !ok {
 		return fmt.Errorf("%w: --rw %q: want randread, randwrite, randrw, read or write", errUsage, o.rw)
 	}
-	if o.link != "auto" && o.link != "ring" && o.link != "raw" {
-		return fmt.Errorf("%w: --link %q: want auto, ring or raw", errUsage, o.link)
+	if o.link != "auto" && o.link != "ring" && o.link != "raw" && o.link != "xdp" {
+		return fmt.Errorf("%w: --link %q: want auto, ring, raw or xdp", errUsage, o.link)
 	}
 	for _, r := range []struct {
 		flag        string
@@ -186,7 +186,7 @@ Protocol
   --timeout D      give an I/O up: 10s, or 180s with linux
   --window N       frames outstanding; by default what the target advertises
   --sectors N      at most N sectors a frame
-  --link KIND      auto, ring, raw
+  --link KIND      auto, ring, raw, xdp
   --sleep          wait for frames asleep: for a slow export, or with company
                    on the processor; latency then includes the waking up
 Report

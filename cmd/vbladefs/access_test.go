@@ -65,7 +65,7 @@ func TestWhoMayWrite(t *testing.T) {
 // TestLinkKinds: each kind of link carries data, and the log says which it is.
 func TestLinkKinds(t *testing.T) {
 	t.Parallel()
-	for flag, kind := range map[string]string{"ring": "ring", "raw": "raw", "auto": "ring"} {
+	for flag, kind := range map[string]string{"ring": "ring", "raw": "raw", "xdp": "xdp", "auto": "ring"} {
 		here, there := netiotest.Pair(t, 9000)
 		d := serve(t, here, "-link", flag, "-busy-poll", "0")
 		path, disk := image(t, mib)

@@ -31,7 +31,7 @@ func TestCommandLine(t *testing.T) {
 		{"no directory", "serve", 2, append(usage, "0 arguments, want one")},
 		{"two directories", "serve /a /b", 2, append(usage, "2 arguments, want one")},
 		{"unknown flag", "serve -colour red /a", 2, append(usage, "-colour")},
-		{"unknown link", "serve -link fast /a", 2, append(usage, "want auto, ring or raw")},
+		{"unknown link", "serve -link fast /a", 2, append(usage, "want auto, ring, raw or xdp")},
 		{"unknown policy", "serve -cache none /a", 2, append(usage, "want writeback, direct or durable")},
 		{"unknown group", "serve -group no-such-group /a", 2, append(usage, "no-such-group")},
 		{"I/O kind", "serve -io threads /a", 2, append(usage, "want auto, uring or sync")},

@@ -46,7 +46,7 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	var o serveOptions
 	f := flag.NewFlagSet("vbladefs serve", flag.ContinueOnError)
 	f.SetOutput(io.Discard) // errors are reported once, by report
-	f.StringVar(&o.link, "link", "auto", "how frames are received: ring, raw, or auto, which takes ring where it can")
+	f.StringVar(&o.link, "link", "auto", "how frames are received: ring, raw, xdp, or auto, which takes ring where it can")
 	f.StringVar(&o.io, "io", "auto", "how disks are read and written: uring, sync, or auto, which takes uring where it can")
 	f.StringVar(&o.cache, "cache", string(target.CacheDirect), "write policy of new drives: writeback, direct or durable")
 	f.StringVar(&o.group, "group", "", "group that may write to the control tree, besides root")
@@ -64,8 +64,8 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	switch {
 	case f.NArg() != 1:
 		return o, badUsage("%d arguments, want one: the directory to mount on", f.NArg())
-	case o.link != "auto" && o.link != "ring" && o.link != "raw":
-		return o, badUsage("-link %q: want auto, ring or raw", o.link)
+	case o.link != "auto" && o.link != "ring" && o.link != "raw" && o.link != "xdp":
+		return o, badUsage("-link %q: want auto, ring, raw or xdp", o.link)
 	case o.io != "auto" && o.io != "uring" && o.io != "sync":
 		return o, badUsage("-io %q: want auto, uring or sync", o.io)
 	case o.cache != string(target.CacheWriteback) && o.cache != string(target.CacheDirect) && o.cache != string(target.CacheDurable):

@@ -24,7 +24,7 @@ import (
 // TestConversations holds the conversations of package target over real links,
 // with real disks: what a target in memory says must come out of the wire too.
 func TestConversations(t *testing.T) {
-	for _, link := range []string{"ring", "raw"} {
+	for _, link := range []string{"ring", "raw", "xdp"} {
 		t.Run(link, func(t *testing.T) {
 			t.Parallel()
 			targettest.Run(t, "../../../target/testdata", false, func(t testing.TB) targettest.Rig { return newRig(t, link) })
@@ -35,6 +35,7 @@ func TestConversations(t *testing.T) {
 // rig is a targettest.Rig of veth pairs and files.
 type rig struct {
 	t           testing.TB
+	link        string // kind
 	target      *target.Target
 	here, there netiotest.Netns
 	wires       map[string]*wire
@@ -48,7 +49,7 @@ type rig struct {
 // thread ends with it.
 func newRig(t testing.TB, link string) *rig {
 	t.Helper()
-	r := &rig{t: t, here: netiotest.New(t), there: netiotest.New(t), wires: map[string]*wire{}, mute: map[string]bool{},
+	r := &rig{t: t, link: link, here: netiotest.New(t), there: netiotest.New(t), wires: map[string]*wire{}, mute: map[string]bool{},
 		dir: t.TempDir(), images: map[string]string{}}
 	runtime.LockOSThread()
 	f, err := os.Open("/run/netns/" + r.here.Name)
@@ -92,6 +93,7 @@ func (r *rig) Interface(name string, mtu int) aoe.MAC {
 		r.do(target.Export{Path: r.mark, Addr: mark, Interface: name, Quiet: true})
 		r.do(target.Accept{Addr: mark, Host: markHost})
 	}
+	requireLink(r.t, r.target, r.link)
 	r.mute[name] = aoe.Sectors(mtu) == 0
 	return info.MAC
 }

@@ -22,7 +22,7 @@ import (
 
 // Options say how the engine works. The zero value, with a Log, is right.
 type Options struct {
-	Link  string        // "auto" (also empty), "ring" or "raw"
+	Link  string        // "auto" (also empty), "ring", "raw" or "xdp"
 	IO    string        // "auto" (also empty), "uring" or "sync"
 	Cache target.Cache  // write policy of drives that name none
 	Spin  time.Duration // how long a worker looks for work before it sleeps

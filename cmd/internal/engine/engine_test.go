@@ -105,9 +105,19 @@ func exportOn(t testing.TB, o Options, mtu, size int) (*target.Target, string, *
 }
 
 func TestReadsAndWritesReachTheFile(t *testing.T) {
-	for _, link := range []string{"ring", "raw"} {
+	for _, link := range []string{"ring", "raw", "xdp"} {
 		for _, mtu := range []int{1500, 9000} {
 			t.Run(link, func(t *testing.T) { testReadsAndWrites(t, link, mtu) })
+		}
+	}
+}
+
+// requireLink fails unless every interface is served by a link of that kind.
+func requireLink(t testing.TB, tgt *target.Target, kind string) {
+	t.Helper()
+	for _, i := range tgt.Interfaces() {
+		if i.Link != kind {
+			t.Fatalf("interface %s is served by a %q link, want %s", i.Name, i.Link, kind)
 		}
 	}
 }
@@ -115,6 +125,7 @@ func TestReadsAndWritesReachTheFile(t *testing.T) {
 func testReadsAndWrites(t *testing.T, link string, mtu int) {
 	const size = 4 << 20
 	tgt, image, x := exportOn(t, Options{Link: link}, mtu, size)
+	requireLink(t, tgt, link)
 	if x.Size() != size {
 		t.Fatalf("size %d, want %d", x.Size(), size)
 	}
