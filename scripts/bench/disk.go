@@ -71,7 +71,7 @@ func (r *rig) fio(path string, l load, seconds float64) (measurement, error) {
 		return measurement{}, err
 	}
 	milliseconds := func(ms int64) string { return strconv.FormatInt(ms, 10) + "ms" }
-	out, err := r.output(&r.targets, program, "--name=bench", "--filename="+strings.ReplaceAll(path, ":", `\:`), "--rw="+l.RW, "--bs="+l.Block,
+	out, _, err := r.output(&r.targets, program, "--name=bench", "--filename="+strings.ReplaceAll(path, ":", `\:`), "--rw="+l.RW, "--bs="+l.Block,
 		"--ioengine=io_uring", "--direct=1", "--readonly", "--thread", "--iodepth="+strconv.Itoa(l.Depth), "--norandommap",
 		"--randrepeat=0", "--time_based", "--runtime="+milliseconds(duration(seconds).Milliseconds()),
 		"--ramp_time="+milliseconds(warmup(seconds).Milliseconds()), "--output-format=json")

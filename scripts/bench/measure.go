@@ -28,6 +28,7 @@ type measurement struct {
 	Cores       float64 `json:"target_cores"`  // busy on average
 	BenchBusy   float64 `json:"bench_busy"`    // near 1, aoebench is the limit
 	Retransmits uint64  `json:"retransmits"`
+	Disturbed   float64 `json:"disturbed"` // share of its time that aoebench, which spins, had no processor
 	Neighbour   float64 `json:"neighbour_iops,omitempty"`
 }
 
@@ -76,12 +77,23 @@ func (r *rig) measure(s *served, l load, seconds float64) (measurement, error) {
 		return s.measure(r, l, seconds)
 	}
 	args := r.aoebenchArgs(s, l, duration(seconds), warmup(seconds))
-	out, err := r.output(&r.clients, append(args, "--pid", s.pids())...)
+	began := time.Now()
+	out, cpu, err := r.output(&r.clients, append(args, "--pid", s.pids())...)
 	if err != nil {
 		return measurement{}, err
 	}
-	return parseAoebench(out)
+	m, err := parseAoebench(out)
+	took := time.Since(began)
+	m.Disturbed = max(0, 1-float64(cpu+startup)/float64(took))
+	return m, err
 }
+
+// startup is what aoebench sleeps before it spins, and tooMuch the share of a
+// measurement lost to others from which the table warns.
+const (
+	startup = 100 * time.Millisecond
+	tooMuch = 0.05
+)
 
 func parseAoebench(out []byte) (measurement, error) {
 	var a aoebenchReport

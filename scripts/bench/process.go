@@ -104,8 +104,9 @@ func (p *process) stop() error {
 	}
 }
 
-// output runs a program on cpus to its end and returns what it prints.
-func (r *rig) output(cpus *unix.CPUSet, args ...string) ([]byte, error) {
+// output runs a program on cpus to its end and returns what it prints, and its
+// processor time.
+func (r *rig) output(cpus *unix.CPUSet, args ...string) ([]byte, time.Duration, error) {
 	cmd := command(r.ctx, args)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGKILL) }
 	var out, messages bytes.Buffer
@@ -115,12 +116,12 @@ func (r *rig) output(cpus *unix.CPUSet, args ...string) ([]byte, error) {
 		err = cmd.Wait()
 	}
 	if r.ctx.Err() != nil {
-		return nil, r.ctx.Err()
+		return nil, 0, r.ctx.Err()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %s%s", filepath.Base(args[0]), err, messages.Bytes(), out.Bytes())
+		return nil, 0, fmt.Errorf("%s: %w: %s%s", filepath.Base(args[0]), err, messages.Bytes(), out.Bytes())
 	}
-	return out.Bytes(), nil
+	return out.Bytes(), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
 }
 
 // pause waits, or until the program is interrupted.

@@ -36,7 +36,7 @@ func (b *bench) soak(w io.Writer) error {
 	}
 	result := &soak{Load: soakLoad}
 	began, every := time.Now(), min(time.Minute, b.o.soak/5)
-	fmt.Fprintf(w, "%8s  %12s  %12s\n", "after", "resident", "anonymous")
+	fmt.Fprintf(w, "%8s  %12s  %12s\n", "after", "resident", "Go heap")
 	for time.Since(began) < b.o.soak {
 		if err := b.rig.pause(min(every, max(b.o.soak-time.Since(began), 0))); err != nil {
 			return err
@@ -49,7 +49,7 @@ func (b *bench) soak(w io.Writer) error {
 			return err
 		}
 		result.Samples = append(result.Samples, sample{time.Since(began).Seconds(), f})
-		fmt.Fprintf(w, "%8s  %12s  %12s\n", time.Since(began).Round(every/10), mib(f.RSS), mib(f.Anon))
+		fmt.Fprintf(w, "%8s  %12s  %12s\n", time.Since(began).Round(every/10), mib(f.RSS), mib(f.Heap))
 	}
 	if result.IOPS, err = stopNeighbour(client); err != nil {
 		return err
@@ -79,7 +79,7 @@ func grew(samples []sample) bool {
 		}
 		return median(values)
 	}
-	for _, of := range []func(sample) int64{func(s sample) int64 { return s.RSS }, func(s sample) int64 { return s.Anon }} {
+	for _, of := range []func(sample) int64{func(s sample) int64 { return s.RSS }, func(s sample) int64 { return s.Heap }} {
 		first, last := middle(samples[:third], of), middle(samples[len(samples)-third:], of)
 		if last-first > math.Max(slackShare*first, slackBytes) {
 			return true

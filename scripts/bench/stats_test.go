@@ -63,7 +63,7 @@ func TestGoals(t *testing.T) {
 func TestGrew(t *testing.T) {
 	samples := func(mib ...int64) (list []sample) {
 		for _, m := range mib {
-			list = append(list, sample{footprint: footprint{RSS: m << 20, Anon: 1 << 20}})
+			list = append(list, sample{footprint: footprint{RSS: m << 20, Heap: 1 << 20}})
 		}
 		return list
 	}
@@ -96,5 +96,26 @@ many   CPU µs  one file / 1 export    3.00    3.00   1.00  1.00-1.00  ≤ 0.90 
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestInArena(t *testing.T) {
+	var arena uint64
+	for _, c := range []struct {
+		line string
+		heap bool
+	}{
+		{"00806000-00818000 rw-p 00406000 fe:00 9995362    /bin/x", false},
+		{"00818000-0084f000 rw-p 00000000 00:00 0 ", false},
+		{"1171c000000-1171d000000 ---p 00000000 00:00 0 ", true},
+		{"1171d000000-1171d800000 rw-p 00000000 00:00 0 ", true},
+		{"7f2c83000000-7f2c83020000 rw-p 00000000 00:00 0 ", false},
+		{"7f2c84000000-7f2c84020000 rw-s 00000000 00:09 27 socket:[27]", false},
+		{"7f2c90000000-7f2c90400000 rw-p 00000000 00:00 0 [anon: Go: heap]", true},
+	} {
+		var heap bool
+		if arena, heap = inArena(c.line, arena); heap != c.heap {
+			t.Errorf("%q: heap %v, want %v", c.line, heap, c.heap)
+		}
 	}
 }

@@ -18,11 +18,26 @@ func (r *report) print(w io.Writer) {
 	fmt.Fprintf(w, "\nveth, MTU %d; target on the first processor, aoebench on the last; medians of %d rounds of %g s;\n", r.MTU, r.Rounds, r.Seconds)
 	fmt.Fprint(w, "ratio: ours over the other's, of the medians; spread: of single rounds\n\n")
 	writeTable(w, r.rows())
+	if n := r.disturbed(); n > 0 {
+		fmt.Fprintf(w, "\nDISTURBED: in %d of %d measurements other work kept aoebench from its processor for more than %.0f %% of the time;\n"+
+			"do not trust figures of this run other than CPU\n", n, len(r.Measurements), 100*tooMuch)
+	}
 	if f := r.Memory; f != nil {
-		fmt.Fprintf(w, "\nidle, one interface: %s resident (reach: at most %s, %s), of it %s anonymous, the heap among it (reach: at most %s, %s);\n",
-			mib(f.RSS), mib(maxRSS), verdict(f.RSS <= maxRSS), mib(f.Anon), mib(maxHeap), verdict(f.Anon <= maxHeap))
+		fmt.Fprintf(w, "\nidle, one interface: %s resident (reach: at most %s, %s), of it %s Go heap (reach: at most %s, %s);\n",
+			mib(f.RSS), mib(maxRSS), verdict(f.RSS <= maxRSS), mib(f.Heap), mib(maxHeap), verdict(f.Heap <= maxHeap))
 		fmt.Fprintf(w, "%s mapped rings, %s locked; %d µs of processor time a second\n", mib(f.Rings), mib(f.Locked), f.CPU)
 	}
+}
+
+// disturbed counts the measurements that others have spoilt.
+func (r *report) disturbed() int {
+	n := 0
+	for _, m := range r.Measurements {
+		if m.Disturbed > tooMuch {
+			n++
+		}
+	}
+	return n
 }
 
 // rows is the table: its head, then a line for each comparison.
