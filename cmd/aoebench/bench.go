@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vbladefs/cmd/internal/bytesize"
 	"vbladefs/target/aoe"
 	"vbladefs/target/aoe/initiator"
 )
@@ -73,19 +74,19 @@ func newBench(o *options, exports []*initiator.Export, link initiator.Link) (*be
 	}
 	if o.span > 0 {
 		if uint64(o.span) > span {
-			return nil, fmt.Errorf("%w: --size %v: there are only %s", errUsage, &o.span, formatSize(int64(span)))
+			return nil, fmt.Errorf("%w: --size %v: there are only %s", errUsage, &o.span, bytesize.Format(int64(span)))
 		}
 		span = uint64(o.span)
 	}
 	b := &bench{o: o, exports: exports, engine: x.Engine(), link: link, blocks: span / uint64(o.block), stop: new(atomic.Bool)}
 	if b.blocks == 0 {
-		return nil, fmt.Errorf("%w: --bs %v is larger than the %s to use", errUsage, &o.block, formatSize(int64(span)))
+		return nil, fmt.Errorf("%w: --bs %v is larger than the %s to use", errUsage, &o.block, bytesize.Format(int64(span)))
 	}
 	if o.verify {
 		sectors := b.blocks * uint64(o.block) / aoe.SectorSize
 		if sectors > maxLedger/stateBytes {
 			return nil, fmt.Errorf("%w: --verify of %s would take %s of memory: give a smaller --size", errUsage,
-				formatSize(int64(span)), formatSize(int64(sectors*stateBytes)))
+				bytesize.Format(int64(span)), bytesize.Format(int64(sectors*stateBytes)))
 		}
 		b.ledger = newLedger(stamper{run: rand.Uint64(), seed: o.seed, addr: x.Addr}, sectors)
 		b.written = make([]bool, b.blocks)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"vbladefs/cmd/internal/bytesize"
 	"vbladefs/target/aoe"
 	"vbladefs/target/aoe/initiator"
 )
@@ -21,9 +22,9 @@ type options struct {
 
 	rw         string
 	readShare  int // percent of reads in randrw
-	block      size
+	block      bytesize.Size
 	depth      int
-	span       size // bytes, 0 for the whole export
+	span       bytesize.Size // bytes, 0 for the whole export
 	runtime    time.Duration
 	warmup     time.Duration
 	rate       float64 // IOPS, 0 for as many as go

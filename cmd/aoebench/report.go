@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"vbladefs/cmd/internal/bytesize"
 )
 
 // print writes the result for a person.
@@ -13,9 +15,9 @@ func (r *result) print(w io.Writer) {
 		fmt.Fprintf(w, "%d exports; the first: ", t.Exports)
 	}
 	fmt.Fprintf(w, "e%s at %s on %s (%s link, MTU %d): %s, %d buffers, %d sectors a frame\n",
-		t.Address, t.MAC, t.Netif, t.Link, t.MTU, formatSize(t.SizeBytes), t.Buffers, t.SectorsPerFrame)
+		t.Address, t.MAC, t.Netif, t.Link, t.MTU, bytesize.Format(t.SizeBytes), t.Buffers, t.SectorsPerFrame)
 	fmt.Fprintf(w, "%s, %s blocks, depth %d, over %s, for %.1f s, seed %d, retransmission %s\n\n",
-		wl.RW, formatSize(wl.BlockBytes), wl.Depth, formatSize(wl.SpanBytes), wl.RuntimeSeconds, wl.Seed, wl.Retransmit)
+		wl.RW, bytesize.Format(wl.BlockBytes), wl.Depth, bytesize.Format(wl.SpanBytes), wl.RuntimeSeconds, wl.Seed, wl.Retransmit)
 	fmt.Fprintf(w, "        %10s %10s %9s %9s %9s %9s %9s\n", "IOPS", "MB/s", "mean µs", "p50", "p99", "p99.9", "max")
 	r.Read.print(w, "read")
 	r.Write.print(w, "write")

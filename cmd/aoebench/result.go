@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"vbladefs/cmd/internal/bytesize"
 	"vbladefs/target/aoe"
 	"vbladefs/target/aoe/initiator"
 )
@@ -153,7 +154,7 @@ func (b *bench) frames() int {
 	return (int(b.o.block)/aoe.SectorSize + b.exports[0].SectorsPerFrame - 1) / b.exports[0].SectorsPerFrame
 }
 
-func speed(h *histogram, elapsed time.Duration, block size) direction {
+func speed(h *histogram, elapsed time.Duration, block bytesize.Size) direction {
 	d := direction{IOs: h.count}
 	if h.count == 0 || elapsed <= 0 {
 		return d

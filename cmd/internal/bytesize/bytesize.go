@@ -1,4 +1,5 @@
-package main
+// Package bytesize reads and writes sizes in bytes as flags have them: 512, 4k, 16m.
+package bytesize
 
 import (
 	"fmt"
@@ -6,21 +7,23 @@ import (
 	"strings"
 )
 
-// size is a flag value in bytes that accepts suffixes of powers of 1024.
-type size int64
+// Size is a flag value in bytes that accepts suffixes of powers of 1024.
+type Size int64
 
-func (s *size) String() string { return formatSize(int64(*s)) }
+// String is Format.
+func (s *Size) String() string { return Format(int64(*s)) }
 
-func (s *size) Set(text string) error {
-	v, err := parseSize(text)
+// Set is Parse.
+func (s *Size) Set(text string) error {
+	v, err := Parse(text)
 	if err == nil {
-		*s = size(v)
+		*s = Size(v)
 	}
 	return err
 }
 
-// parseSize reads a number of bytes such as 512, 4k, 16m, 1g or 4KiB.
-func parseSize(text string) (int64, error) {
+// Parse reads a number of bytes such as 512, 4k, 16m, 1g or 4KiB.
+func Parse(text string) (int64, error) {
 	t := strings.ToLower(text)
 	t = strings.TrimSuffix(strings.TrimSuffix(t, "b"), "i")
 	shift := 0
@@ -36,8 +39,8 @@ func parseSize(text string) (int64, error) {
 	return v << shift, nil
 }
 
-// formatSize writes bytes with the largest suffix that divides them.
-func formatSize(v int64) string {
+// Format writes bytes with the largest suffix that divides them.
+func Format(v int64) string {
 	suffixes := []string{"", "k", "m", "g", "t"}
 	i := 0
 	for v != 0 && v%1024 == 0 && i < len(suffixes)-1 {
