@@ -66,8 +66,8 @@ func Unreturned(t *Target) error {
 			close(counted)
 		})
 		<-counted
-		if free != poolRequests || waiting != 0 {
-			return fmt.Errorf("%s: %d of %d requests are in the pool, %d wait", n.name, free, poolRequests, waiting)
+		if free != t.requests || waiting != 0 {
+			return fmt.Errorf("%s: %d of %d requests are in the pool, %d wait", n.name, free, t.requests, waiting)
 		}
 		for _, p := range n.ports {
 			if k := p.counts.inFlight.Load(); k != 0 {

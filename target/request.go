@@ -5,7 +5,7 @@ import (
 	"vbladefs/target/ata"
 )
 
-// Sizes of a worker's pool.
+// Sizes of the buffers of a worker's pool.
 const (
 	// maxSectors is what a request buffer holds: 31 sectors fill the frame of
 	// the largest usual MTU, 16110.
@@ -13,7 +13,6 @@ const (
 	bufferBytes  = maxSectors * aoe.SectorSize
 	bufferStride = 16384 // whole pages, so that every buffer is aligned for direct I/O
 	bufferHead   = 4096  // before the first buffer
-	poolRequests = 1024  // requests that one worker can have with its queue
 )
 
 // request is one ATA transfer on its way through the engine. It comes from
@@ -43,9 +42,13 @@ type pool struct {
 	free     []*request
 }
 
-func newPool(w *worker, memory []byte) *pool {
-	p := &pool{memory: memory, requests: make([]request, poolRequests), free: make([]*request, 0, poolRequests)}
-	for i := poolRequests - 1; i >= 0; i-- {
+// poolBytes is the memory of a pool of n requests.
+func poolBytes(n int) int { return bufferHead + n*bufferStride }
+
+// newPool makes a pool of n requests in memory of poolBytes(n).
+func newPool(w *worker, memory []byte, n int) *pool {
+	p := &pool{memory: memory, requests: make([]request, n), free: make([]*request, 0, n)}
+	for i := n - 1; i >= 0; i-- {
 		r := &p.requests[i]
 		r.w, r.token = w, uint64(i)
 		start := bufferHead + i*bufferStride

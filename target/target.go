@@ -39,23 +39,30 @@ type Config struct {
 	Log   *logrus.Logger
 	// Cache is the write policy of drives that name none; empty: CacheDirect.
 	Cache Cache
-	// Spin is how long a worker looks for work before it sleeps.
+	// Spin is how long a worker looks for work, at most, before it sleeps.
 	Spin time.Duration
+	// Requests is how many transfers one worker can have in flight, each with 16 KiB
+	// of memory; 0: DefaultRequests.
+	Requests int
 }
 
-// DefaultSpin is long enough to catch an initiator's next request, and too
-// short for an idle daemon to show in top.
-const DefaultSpin = 50 * time.Microsecond
+// DefaultRequests is enough for 16 initiators that each fill a port's buffers.
+const DefaultRequests = 1024
+
+// DefaultSpin is long enough to catch an initiator's next request, and what a
+// fast disk has in flight.
+const DefaultSpin = 200 * time.Microsecond
 
 // firmwareRevision is what IDENTIFY shows in words 23-26.
 const firmwareRevision = "vbladefs"
 
 // Target serves exports until it is closed.
 type Target struct {
-	parts Parts
-	log   *logrus.Logger
-	cache Cache
-	spin  time.Duration
+	parts    Parts
+	log      *logrus.Logger
+	cache    Cache
+	spin     time.Duration
+	requests int
 
 	opening sync.Mutex             // one opener at a time; taken before ops
 	ops     sync.Mutex             // one operation at a time
@@ -78,7 +85,10 @@ func New(c Config) *Target {
 	if c.Cache == "" {
 		c.Cache = CacheDirect
 	}
-	return &Target{parts: c.Parts, log: c.Log, cache: c.Cache, spin: c.Spin,
+	if c.Requests == 0 {
+		c.Requests = DefaultRequests
+	}
+	return &Target{parts: c.Parts, log: c.Log, cache: c.Cache, spin: c.Spin, requests: c.Requests,
 		netifs: map[string]*netif{}, known: map[string]Interface{}, retries: map[string]*time.Timer{}, devices: map[string]*device{},
 		byName: map[string]*drive{}, blades: map[aoe.Addr]*blade{}}
 }

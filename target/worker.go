@@ -48,7 +48,7 @@ type worker struct {
 
 	mail    mailbox
 	stopped bool
-	spin    time.Duration // how long to look for work before sleeping
+	poll    polling
 	done    chan struct{} // closed when run has returned
 }
 
@@ -61,12 +61,12 @@ type mailbox struct {
 }
 
 func newWorker(t *Target, n *netif) (*worker, error) {
-	w := &worker{target: t, netif: n, spin: t.spin, done: make(chan struct{}),
-		ready: make([]*request, 0, poolRequests), scratch: make([]byte, batchFrames*replyStride),
+	w := &worker{target: t, netif: n, poll: polling{most: t.spin}, done: make(chan struct{}),
+		ready: make([]*request, 0, t.requests), scratch: make([]byte, batchFrames*replyStride),
 		headers: make([][]byte, 0, batchFrames), payloads: make([][]byte, 0, batchFrames),
 		sending: make([]*request, 0, batchFrames)}
-	w.mail.ready = make([]*request, 0, poolRequests)
-	memory, err := t.parts.AllocBuffers(bufferHead + poolRequests*bufferStride)
+	w.mail.ready = make([]*request, 0, t.requests)
+	memory, err := t.parts.AllocBuffers(poolBytes(t.requests))
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func newWorker(t *Target, n *netif) (*worker, error) {
 	if q, ok := w.queue.(BufferRegistrar); ok {
 		q.RegisterBuffers(memory)
 	}
-	w.pool = newPool(w, memory)
+	w.pool = newPool(w, memory, t.requests)
 	return w, nil
 }
 
@@ -99,12 +99,14 @@ func (w *worker) run() {
 // idle looks for work a short time longer, since waking a sleeping processor
 // costs several times what serving a request does; then it sleeps.
 func (w *worker) idle() {
-	if w.spin > 0 {
-		for start := time.Now(); time.Since(start) < w.spin; {
-			if w.turn() || w.stopped {
-				return
-			}
+	start := time.Now()
+	for now := start; now.Sub(start) < w.poll.window; {
+		if w.turn() || w.stopped {
+			return
 		}
+		began := now
+		now = time.Now()
+		w.poll.looked(began, now)
 	}
 	fd := -1
 	if w.link != nil {
@@ -114,6 +116,7 @@ func (w *worker) idle() {
 		w.target.log.WithError(err).Error("worker cannot sleep; polling instead")
 		time.Sleep(time.Millisecond)
 	}
+	w.poll.slept(start, time.Now())
 }
 
 // turn does all that can be done now, and reports whether there was anything.

@@ -27,7 +27,7 @@ func TestCommandLine(t *testing.T) {
 		{"version", "version", 0, []string{"vbladefs 1.2-test\n"}},
 		{"--version", "--version", 0, []string{"vbladefs 1.2-test\n"}},
 		{"unknown command", "sreve /x", 2, []string{`unknown command "sreve"`, "vbladefs help"}},
-		{"serve -h", "serve -h", 0, append(usage, "-cache", "-io", "-link", "-group", "-busy-poll")},
+		{"serve -h", "serve -h", 0, append(usage, "-cache", "-io", "-link", "-group", "-busy-poll", "-ring", "-requests")},
 		{"no directory", "serve", 2, append(usage, "0 arguments, want one")},
 		{"two directories", "serve /a /b", 2, append(usage, "2 arguments, want one")},
 		{"unknown flag", "serve -colour red /a", 2, append(usage, "-colour")},
@@ -36,6 +36,9 @@ func TestCommandLine(t *testing.T) {
 		{"unknown group", "serve -group no-such-group /a", 2, append(usage, "no-such-group")},
 		{"I/O kind", "serve -io threads /a", 2, append(usage, "want auto, uring or sync")},
 		{"busy poll", "serve -busy-poll 2s /a", 2, append(usage, "want 0 to 1s")},
+		{"small ring", "serve -ring 64k /a", 2, append(usage, "-ring 64k", "want 256k to 1g")},
+		{"odd ring", "serve -ring 4x /a", 2, append(usage, `"4x"`)},
+		{"few requests", "serve -requests 5 /a", 2, append(usage, "-requests 5", "want 64 to 8192")},
 		{"not a directory", "serve /dev/null", 1, []string{"vbladefs serve:", "not a directory"}},
 		{"below a file", "serve /dev/null/x", 1, []string{"vbladefs serve:", "not a directory"}},
 	} {

@@ -18,8 +18,10 @@ import (
 	"github.com/sirupsen/logrus"
 	logrussyslog "github.com/sirupsen/logrus/hooks/syslog"
 
+	"vbladefs/cmd/internal/bytesize"
 	"vbladefs/cmd/internal/engine"
 	"vbladefs/fusectl"
+	"vbladefs/netio"
 	"vbladefs/target"
 )
 
@@ -40,10 +42,12 @@ type serveOptions struct {
 	group    string
 	nonEmpty bool
 	busyPoll time.Duration
+	ring     bytesize.Size
+	requests int
 }
 
 func parseServe(args []string, w io.Writer) (serveOptions, error) {
-	var o serveOptions
+	o := serveOptions{ring: netio.DefaultRingBytes}
 	f := flag.NewFlagSet("vbladefs serve", flag.ContinueOnError)
 	f.SetOutput(io.Discard) // errors are reported once, by report
 	f.StringVar(&o.link, "link", "auto", "how frames are received: ring, raw, xdp, or auto, which takes ring where it can")
@@ -52,6 +56,8 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	f.StringVar(&o.group, "group", "", "group that may write to the control tree, besides root")
 	f.BoolVar(&o.nonEmpty, "nonempty", false, "mount over a DIRECTORY that holds something, and hide that")
 	f.DurationVar(&o.busyPoll, "busy-poll", target.DefaultSpin, "how long to look for frames before sleeping; 0 to sleep at once")
+	f.Var(&o.ring, "ring", "memory for the frames that an interface has received, 256k to 1g")
+	f.IntVar(&o.requests, "requests", target.DefaultRequests, "transfers that a worker can have in flight, 64 to 8192, with 16 KiB of memory each")
 	f.Usage = func() {}
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		_, _ = fmt.Fprint(w, "usage: vbladefs serve [options] DIRECTORY\n\nMounts the control tree on DIRECTORY and serves until SIGTERM or SIGINT.\n\n")
@@ -70,6 +76,10 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 		return o, badUsage("-io %q: want auto, uring or sync", o.io)
 	case o.cache != string(target.CacheWriteback) && o.cache != string(target.CacheDirect) && o.cache != string(target.CacheDurable):
 		return o, badUsage("-cache %q: want writeback, direct or durable", o.cache)
+	case o.ring < 256<<10 || o.ring > 1<<30:
+		return o, badUsage("-ring %s: want 256k to 1g", &o.ring)
+	case o.requests < 64 || o.requests > 8192:
+		return o, badUsage("-requests %d: want 64 to 8192", o.requests)
 	case o.busyPoll < 0 || o.busyPoll > time.Second:
 		return o, badUsage("-busy-poll %s: want 0 to 1s", o.busyPoll)
 	}
@@ -99,7 +109,8 @@ func serve(args []string, stdout io.Writer) error {
 	// it leaves their turns to the kernel.
 	runtime.GOMAXPROCS(max(minProcessors, runtime.GOMAXPROCS(0)))
 
-	t := engine.New(engine.Options{Link: o.link, IO: o.io, Cache: target.Cache(o.cache), Spin: o.busyPoll, Log: log})
+	t := engine.New(engine.Options{Link: o.link, IO: o.io, Cache: target.Cache(o.cache), Spin: o.busyPoll,
+		RingBytes: int(o.ring), Requests: o.requests, Log: log})
 	go engine.Follow(ctx, t, log)
 	tree, err := fusectl.Mount(o.dir, t, fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty})
 	if err != nil {

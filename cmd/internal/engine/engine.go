@@ -25,15 +25,18 @@ type Options struct {
 	Link  string        // "auto" (also empty), "ring", "raw" or "xdp"
 	IO    string        // "auto" (also empty), "uring" or "sync"
 	Cache target.Cache  // write policy of drives that name none
-	Spin  time.Duration // how long a worker looks for work before it sleeps
-	Log   *logrus.Logger
+	Spin  time.Duration // how long a worker looks for work, at most, before it sleeps
+	// Memory: bytes of each receive ring, and transfers of each worker, 16 KiB
+	// each; 0 for the defaults.
+	RingBytes, Requests int
+	Log                 *logrus.Logger
 }
 
 // New returns a target on this machine's interfaces and disks.
 func New(o Options) *target.Target {
-	return target.New(target.Config{Log: o.Log, Cache: o.Cache, Spin: o.Spin, Parts: target.Parts{
+	return target.New(target.Config{Log: o.Log, Cache: o.Cache, Spin: o.Spin, Requests: o.Requests, Parts: target.Parts{
 		OpenLink: func(netif string) (target.Link, error) {
-			return netio.Open(netif, netio.Options{Kind: o.Link, Log: func(m string) { o.Log.Warn(m) }})
+			return netio.Open(netif, netio.Options{Kind: o.Link, RingBytes: o.RingBytes, Log: func(m string) { o.Log.Warn(m) }})
 		},
 		OpenQueue:       queueOpener(o, disk.NewQueue),
 		Identify:        disk.Identify,
