@@ -66,7 +66,7 @@ func TestBadFlagsAreNamed(t *testing.T) {
 		{"-i eth0 -t 0.1 --runtime 0s", "--runtime"},
 		{"-i eth0 -t 0.1 --rate -1", "--rate -1"},
 		{"-i eth0 -t 0.1 --rate NaN", "--rate NaN"},
-		{"-i eth0 -t 0.1 --link xdp", `"xdp"`},
+		{"-i eth0 -t 0.1 --link fibre", `"fibre"`},
 		{"-i eth0 -t 0.1 --retransmit often", `"often"`},
 		{"-i eth0 -t 0.1 --prepare", "--verify"},
 		{"-i eth0 -t 0.1 more", `"more"`},
