@@ -27,6 +27,7 @@ type Store struct {
 	noNowaitWrite  atomic.Bool
 	noDsync        atomic.Bool
 	noNowaitDirect atomic.Bool
+	mergePause     atomic.Int32 // see uringmerge.go
 
 	mu        sync.Mutex // guards the set-up of direct I/O and the notes
 	direct    directState

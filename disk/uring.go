@@ -22,7 +22,8 @@ import (
 // that waits is with the SyncQueue instead, which lets no store hold up another. Flush would be an io-wq thread anyway,
 // and for reads of what is not in the page cache those threads were measured to be no faster than goroutines.
 //
-// Requests go to the kernel when the owner calls Reap or Wait, or when the ring is full, all with one system call.
+// Requests go to the kernel when the owner calls Reap or Wait, or when the ring is full, all with one system call, and
+// neighbours on a store as one: see uringmerge.go. Reap makes none when nothing was submitted and nothing is complete.
 //
 // The first request for the ring binds the calling goroutine to its thread (runtime.LockOSThread) until Close, since the
 // kernel takes requests from one thread only.
@@ -30,8 +31,11 @@ type UringQueue struct {
 	slow     *SyncQueue
 	ring     *ring
 	slots    []slot
+	batch    batch
+	done     int32  // first slot of a completed request whose members are not all reaped, none: there is no such
+	doneErr  error  // its result
 	buffers  []byte // registered; nil: none
-	free     int32  // first free slot, -1: none
+	free     int32  // first free slot
 	inFlight int    // slots in use
 	slowNext bool   // the next Reap begins with slow, so that neither starves the other
 	thread   int    // that the ring is bound to; 0: none yet
@@ -39,6 +43,9 @@ type UringQueue struct {
 
 	carried uint64 // requests that the ring finished
 	handed  uint64 // requests that the ring would not take
+	joined  uint64 // requests that became part of another
+
+	mergeMembers int32 // most members of a request
 }
 
 var _ Queue = (*UringQueue)(nil)
@@ -51,6 +58,13 @@ type slot struct {
 	token  uint64
 	next   int32 // free slot after this one
 	op     Op
+
+	member int32 // next member of the same merged request
+	// Of heads:
+	last    int32  // member
+	members int32  // count, itself included
+	entry   uint32 // submission
+	end     int64  // offset behind the last member
 }
 
 // NewUring returns a queue, or why there is none: io_uring may be switched off or be too old. Any goroutine may call it.
@@ -74,11 +88,12 @@ func newUring(entries, inFlight uint32, setup func(uint32, *ringParams) (int, un
 		return nil, fmt.Errorf("disk queue: io_uring eventfd: %w", errno)
 	}
 	r.signal(false)
-	q := &UringQueue{slow: slow, ring: r, slots: make([]slot, inFlight)}
+	q := &UringQueue{slow: slow, ring: r, slots: make([]slot, inFlight), done: none, mergeMembers: mergeMembers}
+	q.batch.merged, q.batch.iovecs = make([]int32, 0, inFlight), make([]unix.Iovec, 0, inFlight)
 	for i := range q.slots {
 		q.slots[i].next = int32(i) + 1
 	}
-	q.slots[inFlight-1].next = -1
+	q.slots[inFlight-1].next = none
 	return q, nil
 }
 
@@ -134,7 +149,7 @@ func (q *UringQueue) Wait(fd int, timeout time.Duration) error {
 	q.enter()
 	q.ring.signal(true)
 	defer q.ring.signal(false)
-	if q.ring.completed() { // looked at after signals are on: one that comes later is seen by the sleep
+	if q.done != none || q.ring.completed() { // looked at after signals are on: one that comes later is seen by the sleep
 		return nil
 	}
 	return q.slow.wait(fd, timeout)
@@ -149,11 +164,11 @@ func (q *UringQueue) Close() error {
 	if q.closed {
 		return nil
 	}
-	var none [1]uint64
+	var tokens [1]uint64
 	var errs [1]error
 	for q.inFlight > 0 {
 		q.enter()
-		if q.collect(none[:], errs[:]) > 0 || q.inFlight == 0 {
+		if q.collect(tokens[:], errs[:]) > 0 || q.inFlight == 0 || q.ring.unsubmitted() > 0 { // again, after a merged one failed
 			continue
 		}
 		if errno := q.ring.await(); errno != 0 {

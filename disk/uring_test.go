@@ -151,7 +151,7 @@ func hang(t *testing.T, q *UringQueue, token uint64) (end int) {
 	}
 	const opPollAdd = 6 // IORING_OP_POLL_ADD; its result is the events, POLLIN: one byte, as it were
 	q.ring.push(sqe{opcode: opPollAdd, fd: int32(ends[0]), rwFlags: unix.POLLIN, userData: uint64(q.free)})
-	q.take(slot{data: make([]byte, unix.POLLIN), token: token})
+	q.take(slot{data: make([]byte, unix.POLLIN), token: token, member: none})
 	return ends[1]
 }
 

@@ -34,8 +34,7 @@ func registerRingEventfd(ring, eventFD int) unix.Errno {
 
 // registerRingBuffer pins memory and gives it the index 0.
 func registerRingBuffer(ring int, memory []byte) unix.Errno {
-	iov := unix.Iovec{Base: unsafe.SliceData(memory)}
-	iov.SetLen(len(memory))
+	iov := iovec(memory)
 	_, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(ring), registerBuffers, uintptr(unsafe.Pointer(&iov)), 1, 0, 0)
 	return errno
 }
@@ -71,6 +70,18 @@ func cqesIn(part []byte, entries int) []cqe {
 // address is where data is in memory. The caller keeps data reachable and off the stack while the kernel uses it.
 func address(data []byte) uint64 {
 	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(data))))
+}
+
+// iovec describes data to the kernel, as address does.
+func iovec(data []byte) unix.Iovec {
+	v := unix.Iovec{Base: unsafe.SliceData(data)}
+	v.SetLen(len(data))
+	return v
+}
+
+// addressOfIovecs is where they are. They must not be empty, and stay reachable.
+func addressOfIovecs(iovecs []unix.Iovec) uint64 {
+	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(iovecs))))
 }
 
 // within reports whether data lies in memory. Neither may be empty.

@@ -43,6 +43,8 @@ const (
 
 // Operations: IORING_OP_*, and the flag of one that the kernel has, IO_URING_OP_SUPPORTED.
 const (
+	opReadv      = 1
+	opWritev     = 2
 	opReadFixed  = 4 // in registered memory
 	opWriteFixed = 5
 	opRead       = 22

@@ -34,6 +34,12 @@ func (r *ring) push(e sqe) {
 	r.sqTail.Store(tail + 1)
 }
 
+// next is the number of the next submission.
+func (r *ring) next() uint32 { return r.sqTail.Load() }
+
+// entry is the submission of that number, which the kernel must not have taken.
+func (r *ring) entry(number uint32) *sqe { return &r.sqes[number&uint32(len(r.sqes)-1)] }
+
 // retract takes the newest submission back that the kernel has not taken.
 func (r *ring) retract() (userData uint64) {
 	tail := r.sqTail.Load() - 1

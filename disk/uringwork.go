@@ -9,25 +9,39 @@ import (
 
 // start puts a request into the ring, and reports whether it belongs there and there was room.
 func (q *UringQueue) start(s *Store, op Op, data []byte, offset int64, token uint64) bool {
-	if q.closed || q.free < 0 || !q.belongs(s, op, data, offset) {
+	if q.closed || q.free == none || !q.belongs(s, op, data, offset) {
 		return false
 	}
 	if q.thread == 0 && !q.bind() {
 		return false
 	}
+	r := slot{store: s, data: data, offset: offset, token: token, op: op, member: none}
+	if q.merge(r) {
+		q.joined++
+		return true
+	}
 	if q.ring.full() {
-		if q.enter(); q.free < 0 || q.ring.full() {
+		if q.enter(); q.free == none || q.ring.full() {
 			return false
 		}
 	}
-	e := sqe{opcode: q.opcode(op, data), fd: int32(s.directFD), offset: uint64(offset), addr: address(data),
-		length: uint32(len(data)), rwFlags: unix.RWF_NOWAIT, userData: uint64(q.free)}
-	if op == WriteDurable {
+	index := q.free
+	r.last, r.members, r.entry, r.end = index, 1, q.ring.next(), offset+int64(len(data))
+	q.take(r)
+	q.push(index)
+	q.batch.note(index)
+	return true
+}
+
+// push submits the request in a slot, and no other member of it. The ring must not be full.
+func (q *UringQueue) push(index int32) {
+	r := &q.slots[index]
+	e := sqe{opcode: q.opcode(r.op, r.data), fd: int32(r.store.directFD), offset: uint64(r.offset), addr: address(r.data),
+		length: uint32(len(r.data)), rwFlags: unix.RWF_NOWAIT, userData: uint64(index)}
+	if r.op == WriteDurable {
 		e.rwFlags |= unix.RWF_DSYNC
 	}
 	q.ring.push(e)
-	q.take(slot{store: s, data: data, offset: offset, token: token, op: op})
-	return true
 }
 
 // opcode is the kernel's operation for a request.
@@ -89,37 +103,60 @@ func (q *UringQueue) enter() {
 	if q.ring.unsubmitted() == 0 && !q.ring.owes() {
 		return
 	}
+	q.vectorize()
 	q.ring.enter()
 	for q.ring.unsubmitted() > 0 {
-		q.handOver(q.ring.retract())
+		q.handOver(int32(q.ring.retract()))
 	}
 }
 
 // collect stores the results of completed requests, at most as many as both slices hold, and returns how many.
 func (q *UringQueue) collect(tokens []uint64, errs []error) (n int) {
 	for n < len(tokens) {
-		c, ok := q.ring.pop()
-		if !ok {
-			break
-		}
-		r := &q.slots[c.userData]
-		switch errno := unix.Errno(-c.res); {
-		case int(c.res) == len(r.data):
-			tokens[n], errs[n] = r.token, nil
-		case c.res >= 0 || again(errno):
-			if errno == unix.EOPNOTSUPP && r.op != WriteDurable {
-				r.store.noNowaitDirect.Store(true)
+		if q.done == none {
+			c, ok := q.ring.pop()
+			if !ok {
+				break
 			}
-			q.handOver(c.userData)
+			q.complete(int32(c.userData), int(c.res))
 			continue
-		default:
-			tokens[n], errs[n] = r.token, errno
 		}
+		r := &q.slots[q.done]
+		tokens[n], errs[n] = r.token, q.doneErr
 		n++
 		q.carried++
-		q.release(c.userData)
+		next := r.member
+		q.release(q.done)
+		q.done = next
 	}
 	return n
+}
+
+// complete looks at what became of a request: res is the bytes transferred, or a negative errno.
+func (q *UringQueue) complete(index int32, res int) {
+	r := &q.slots[index]
+	merged := r.member != none
+	want := len(r.data)
+	if merged {
+		want = int(r.end - r.offset)
+	}
+	errno := unix.Errno(-res)
+	switch {
+	case res == want:
+		q.done, q.doneErr = index, nil
+	case merged:
+		if res < 0 && again(errno) {
+			r.store.mergePause.Store(mergePause)
+		}
+		q.redo(index)
+	case res >= 0 || again(errno):
+		if errno == unix.EOPNOTSUPP && r.op != WriteDurable {
+			r.store.noNowaitDirect.Store(true)
+		}
+		q.handOver(index)
+	default:
+		q.done, q.doneErr = index, errno
+	}
 }
 
 // again reports whether a request failed only because the ring is not the way for it: it would have waited, or its file
@@ -132,18 +169,21 @@ func again(errno unix.Errno) bool {
 	return false
 }
 
-// handOver gives a request to the SyncQueue, to be done as a whole: what part of it took place does no harm, as no
-// overlapping request came in between.
-func (q *UringQueue) handOver(index uint64) {
-	r := q.slots[index]
-	q.release(index)
-	q.handed++
-	q.slow.Submit(r.store, r.op, r.data, r.offset, r.token)
+// handOver gives a request, with all its members, to the SyncQueue, to be done as a whole: what part of it took place
+// does no harm, as no overlapping request came in between.
+func (q *UringQueue) handOver(index int32) {
+	for index != none {
+		r := q.slots[index]
+		q.release(index)
+		q.handed++
+		q.slow.Submit(r.store, r.op, r.data, r.offset, r.token)
+		index = r.member
+	}
 }
 
 // release frees a slot and lets go of its data.
-func (q *UringQueue) release(index uint64) {
+func (q *UringQueue) release(index int32) {
 	q.slots[index] = slot{next: q.free}
-	q.free = int32(index)
+	q.free = index
 	q.inFlight--
 }
