@@ -71,7 +71,7 @@ func (v *frameVector) point(header, payload []byte) (count int) {
 	if len(payload) == 0 {
 		return 2
 	}
-	if unsafe.Add(unsafe.Pointer(v[1].Base), len(header)) == unsafe.Pointer(unsafe.SliceData(payload)) {
+	if addressOf(header)+uintptr(len(header)) == addressOf(payload) {
 		v[1].SetLen(len(header) + len(payload)) // one copy is cheaper than two
 		return 2
 	}
@@ -79,6 +79,8 @@ func (v *frameVector) point(header, payload []byte) (count int) {
 	v[2].SetLen(len(payload))
 	return 3
 }
+
+func addressOf(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
 
 // unload forgets the buffers: memory that is unmapped later must not be seen by the collector.
 func (b *sendBatch) unload(n int) {
