@@ -12,7 +12,7 @@ type directState struct {
 	note  string // why O_DIRECT is not used; empty if it is
 }
 
-// setUpDirect opens the second descriptor, the one with O_DIRECT, if the store takes requests aligned to a sector.
+// setUpDirect opens the second descriptor, the one with O_DIRECT, if the store can have one.
 func (s *Store) setUpDirect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -25,7 +25,7 @@ func (s *Store) setUpDirect() {
 	case err != nil:
 		s.direct.note = fallbackNote(err.Error())
 		return
-	case offsetAlign > SectorBytes:
+	case offsetAlign > maxBlockBytes:
 		s.direct.note = fallbackNote(fmt.Sprintf("it needs blocks of %d bytes", offsetAlign))
 		return
 	}
@@ -46,6 +46,9 @@ func (s *Store) setUpDirect() {
 		return
 	}
 	s.directFD, s.offsetAlign, s.memAlign = fd, int64(offsetAlign), uintptr(memAlign)
+	if offsetAlign > SectorBytes {
+		s.blocks = new(blockLocks)
+	}
 }
 
 func fallbackNote(reason string) string {
@@ -71,7 +74,10 @@ func directAlign(fd int) (offsetAlign, memAlign uint32, err error) {
 	return st.Dio_offset_align, st.Dio_mem_align, nil
 }
 
-// usesDirect reports whether a request goes through the O_DIRECT descriptor.
+// isDirect reports whether requests go through the O_DIRECT descriptor if they can.
+func (s *Store) isDirect() bool { return s.Policy() == Direct && s.directFD >= 0 }
+
+// usesDirect reports whether a request goes through the O_DIRECT descriptor as it is.
 func (s *Store) usesDirect(data []byte, offset int64) bool {
-	return s.Policy() == Direct && s.directFD >= 0 && (offset|int64(len(data)))&(s.offsetAlign-1) == 0
+	return s.isDirect() && (offset|int64(len(data)))&(s.offsetAlign-1) == 0
 }

@@ -8,9 +8,10 @@ type Policy uint8
 const (
 	// Writeback acknowledges a write when the kernel's page cache has it.
 	Writeback Policy = iota
-	// Direct acknowledges a write when the device has it, perhaps in the device's own cache: O_DIRECT. A request that
-	// O_DIRECT cannot take goes through the page cache and is made durable instead; Store.Note says when that is so
-	// for every request.
+	// Direct acknowledges a write when the device has it, perhaps in the device's own cache: O_DIRECT. On media with
+	// blocks larger than a sector, a write to a part of one reads and writes all of it. A request that O_DIRECT cannot
+	// take even so goes through the page cache and is made durable instead; Store.Note says when that is so for every
+	// request.
 	Direct
 	// Durable acknowledges a write when it would survive a loss of power.
 	Durable

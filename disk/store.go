@@ -37,6 +37,7 @@ type Store struct {
 	directFD    int // -1: O_DIRECT cannot be used
 	offsetAlign int64
 	memAlign    uintptr
+	blocks      *blockLocks // nil: the medium takes single sectors
 }
 
 // SizeBytes returns the size found by Open or the last Refresh. The last sector may be incomplete.

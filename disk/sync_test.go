@@ -128,6 +128,7 @@ func testNoAllocations(t *testing.T, newQueue queueMaker) {
 	memoryPath, _ := image(t, tmpfsDir(t), 64<<10)
 	q, file, memory := newQueue(t), open(t, path, Options{}), open(t, memoryPath, Options{})
 	direct := open(t, loopDevice(t, path), Options{Policy: Direct})
+	inParts := open(t, bigBlocks(t, path), Options{Policy: Direct})
 	readOnlyPath, _ := image(t, "", 8192)
 	readOnly := open(t, readOnlyPath, Options{Access: ReadOnly})
 	data := buffers(t, 17*512)
@@ -173,6 +174,8 @@ func testNoAllocations(t *testing.T, newQueue queueMaker) {
 		"direct read":      depth16(direct, Read, data),
 		"direct write":     depth16(direct, Write, data),
 		"direct with copy": depth16(direct, Read, unaligned),
+		"read in parts":    depth16(inParts, Read, data),
+		"write in parts":   depth16(inParts, Write, data),
 		"submitted flush":  depth16(memory, Flush, nil),
 		"submitted EROFS":  depth16(readOnly, Write, data),
 	} {

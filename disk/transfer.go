@@ -41,6 +41,9 @@ func (s *Store) read(data []byte, offset int64, b *bounce) error {
 		}
 		// The device's alignment has grown since it was opened: the page cache can still serve it.
 	}
+	if s.inParts(len(data), offset) {
+		return s.readInParts(data, offset, b)
+	}
 	return readFull(s.fd, data, offset)
 }
 
@@ -64,6 +67,9 @@ func (s *Store) write(op Op, data []byte, offset int64, b *bounce) error {
 		return err
 	}
 	durable := op == WriteDurable || s.Policy() == Durable
+	if s.inParts(len(data), offset) {
+		return s.writeInParts(data, offset, durable, b)
+	}
 	if s.usesDirect(data, offset) {
 		if err := s.writeDirect(data, offset, durable, b); err != unix.EINVAL {
 			return err
