@@ -2,9 +2,11 @@
 //
 // A Link is one interface opened for EtherType 0x88A2. Frames come in through Receive, which lends
 // them in the link's own memory, and go back to the kernel at Release; replies go out through Send,
-// a batch at a time. There are two kinds: "ring" takes frames in place from a packet ring shared
+// a batch at a time. There are three kinds: "ring" takes frames in place from a packet ring shared
 // with the kernel (TPACKET_V2, packet(7)) and sends a batch with one sendmmsg; "raw" is the portable
-// fallback on github.com/mdlayher/raw, which copies and makes a system call per frame.
+// fallback on github.com/mdlayher/raw, which copies and makes a system call per frame; "xdp" takes
+// frames from AF_XDP sockets, ahead of the kernel's network stack, and shares memory with the driver
+// where that has zero copy. It is opened on request only.
 //
 //	interface ─▶ kernel filter ─▶ ring slot ─▶ Receive ─▶ owner ─▶ Release ─▶ slot free again
 //	interface ◀───────── sendmmsg ◀───────── Send(headers, payloads) ◀─ owner

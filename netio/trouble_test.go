@@ -204,7 +204,7 @@ func TestFullQueueIsWaitedForThenDropped(t *testing.T) {
 			headers[i] = frame(p.macB, p.macA, 1060, i)
 		}
 		sent, err := p.a.Send(headers, nil)
-		passesBy := p.a.Kind() == "xdp" // which no traffic control holds up
+		passesBy := p.a.Kind() == "xdp" // whose small frames no traffic control holds up
 		if err != nil || sent == 0 || sent == total != passesBy || p.a.SendDrops() != uint64(total-sent) {
 			t.Errorf("sent %d of %d, %v, drops %d", sent, total, err, p.a.SendDrops())
 		}

@@ -20,7 +20,8 @@ import (
 //	driver ◀── sendto ◀── chunks of the first socket ◀── Send ◀─ owner
 //
 // Program and sockets live as long as our descriptors of them do: nothing stays on the interface when the process
-// ends, however it ends. While they are there the interface's traffic control (tc) does not see what we send.
+// ends, however it ends. What the first socket sends passes the interface's traffic control (tc) by. Frames in
+// several chunks that the kernel would copy go out as the ring's do, on a packet socket.
 //
 // Frames are stamped by the program; where the driver has no room for a stamp, stale ones are not noticed.
 type xdpLink struct {
@@ -33,6 +34,7 @@ type xdpLink struct {
 	sockets  []*xdpSocket // by receive queue
 	rx       xdpReceiver
 	tx       xdpSender
+	packets  sender // in place of tx, see sendsPackets
 	epoll    int // over the sockets, when there are several
 	pollable int
 	control  int // a socket to ask the kernel about the interface, in the link's own namespace
@@ -91,7 +93,11 @@ func (l *xdpLink) Send(headers, payloads [][]byte) (int, error) {
 		return 0, fmt.Errorf("link on %s: %w", l.netif, os.ErrClosed)
 	}
 	l.noticeSource(headers)
-	sent, err := l.tx.send(headers, payloads)
+	send := l.tx.send
+	if l.packets.fd >= 0 {
+		send = l.packets.send
+	}
+	sent, err := send(headers, payloads)
 	if err != nil {
 		return sent, fmt.Errorf("link on %s: %w", l.netif, err)
 	}
@@ -114,7 +120,7 @@ func (l *xdpLink) noticeSource(headers [][]byte) {
 
 func (l *xdpLink) FD() int           { return l.pollable }
 func (l *xdpLink) Kind() string      { return "xdp" }
-func (l *xdpLink) SendDrops() uint64 { return l.tx.drops.Load() }
+func (l *xdpLink) SendDrops() uint64 { return l.tx.drops.Load() + l.packets.drops.Load() }
 
 func (l *xdpLink) ReceiveDrops() uint64 {
 	l.statsMu.Lock()
@@ -150,7 +156,7 @@ func (l *xdpLink) Close() error {
 	if l.program != nil {
 		err = errors.Join(err, l.program.close())
 	}
-	err = errors.Join(err, l.rx.close())
+	err = errors.Join(err, l.rx.close(), l.packets.close())
 	for _, s := range l.sockets {
 		err = errors.Join(err, s.close())
 	}

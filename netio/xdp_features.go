@@ -12,10 +12,11 @@ import (
 
 // Of linux/netdev.h: a question of the generic netlink family "netdev" (Linux 6.3), and of its answer what we use.
 const (
-	netdevGet                   = 1 // NETDEV_CMD_DEV_GET
-	netdevInterfaceIndex        = 1 // NETDEV_A_DEV_IFINDEX, 32 bits
-	netdevXDPFeatures           = 3 // NETDEV_A_DEV_XDP_FEATURES, 64 bits
-	netdevMetadata              = 5 // NETDEV_A_DEV_XDP_RX_METADATA_FEATURES, 64 bits
+	netdevGet                   = 1      // NETDEV_CMD_DEV_GET
+	netdevInterfaceIndex        = 1      // NETDEV_A_DEV_IFINDEX, 32 bits
+	netdevXDPFeatures           = 3      // NETDEV_A_DEV_XDP_FEATURES, 64 bits
+	netdevMetadata              = 5      // NETDEV_A_DEV_XDP_RX_METADATA_FEATURES, 64 bits
+	xdpFeatureZeroCopy          = 1 << 3 // NETDEV_XDP_ACT_XSK_ZEROCOPY
 	xdpFeatureRedirect          = 1 << 1
 	xdpMetadataVLAN      uint64 = 1 << 2
 )
@@ -26,6 +27,7 @@ type xdpDriver struct {
 	stripsTags bool // the interface strips VLAN tags before the program sees a frame
 	tellsTag   bool // the program can ask for the tag, in native mode
 	noRedirect bool // known not to hand frames to sockets in native mode
+	zeroCopy   bool // it may have zero copy; binding tells
 }
 
 // askDriver works in the namespace of the calling thread. What a kernel or driver does not answer, it cannot do.
@@ -50,10 +52,12 @@ func askDriver(ifi Interface) (xdpDriver, error) {
 		const stripsTags = 1 << 8 // ETH_FLAG_RXVLAN
 		d.stripsTags = flags.data&stripsTags != 0
 	}
+	d.zeroCopy = true // an older kernel cannot say
 	features, metadata, err := netdevFeatures(ifi.Index)
 	if err == nil {
 		d.tellsTag = metadata&xdpMetadataVLAN != 0
 		d.noRedirect = features != 0 && features&xdpFeatureRedirect == 0
+		d.zeroCopy = features&xdpFeatureZeroCopy != 0
 	}
 	return d, nil
 }

@@ -31,9 +31,9 @@ type xdpGeometry struct {
 // xdpRoom is how much of a frame a receive chunk holds.
 func (g *xdpGeometry) room() int { return g.chunk - frameOffset }
 
-// newXDPGeometry shares out memory among that many queues: a quarter to send from, a quarter for slots if there
-// must be any, the rest to receive.
-func newXDPGeometry(mtu, memory, queues int) (xdpGeometry, error) {
+// newXDPGeometry shares out memory among that many queues: a quarter to send from, if it sends, a quarter for slots
+// if there must be any, the rest to receive.
+func newXDPGeometry(mtu, memory, queues int, sends bool) (xdpGeometry, error) {
 	g := xdpGeometry{maxFrame: maxFrameBytes(mtu), chunk: smallChunk, slotBytes: slotBytes(mtu)}
 	if g.maxFrame > g.room() {
 		g.chunk = largeChunk
@@ -44,7 +44,9 @@ func newXDPGeometry(mtu, memory, queues int) (xdpGeometry, error) {
 		g.slots = max(minXDPFrames, memory/4/g.slotBytes)
 		receive -= g.slots * g.slotBytes
 	}
-	g.txChunks = max(minXDPFrames*g.perFrame, memory/4/g.chunk)
+	if sends {
+		g.txChunks = max(minXDPFrames*g.perFrame, memory/4/g.chunk)
+	}
 	receive -= g.txChunks * g.chunk
 	g.rxChunks = receive / queues / g.chunk
 	if g.rxChunks < minXDPFrames*g.perFrame {

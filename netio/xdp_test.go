@@ -93,12 +93,12 @@ func TestXDPReopens(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		p.a, p.b = openIn(t, p.nsA, "eth0", Options{Kind: "xdp"}), openIn(t, p.nsB, "eth0", Options{Kind: "xdp"})
 		if fds := countFDs(t); i == 0 {
 			before = fds
 		} else if fds != before {
-			t.Errorf("%d descriptors at first, %d after opening again", before, fds)
+			t.Errorf("%d descriptors after the first close, %d after another", before, fds)
 		}
+		p.a, p.b = openIn(t, p.nsA, "eth0", Options{Kind: "xdp"}), openIn(t, p.nsB, "eth0", Options{Kind: "xdp"})
 		exchange(t, p.a, p.b, frame(p.macB, p.macA, mtu+14, i))
 		exchange(t, p.b, p.a, frame(p.macA, p.macB, mtu+14, i))
 	}
@@ -154,7 +154,7 @@ func queuePair(t *testing.T, queues, mtu int) (a, b netiotest.Netns) {
 // queueSender sends through one queue of an interface; to send needs no program.
 func queueSender(t *testing.T, ns netiotest.Netns, ifi Interface, queue int) *xdpSender {
 	t.Helper()
-	g, err := newXDPGeometry(ifi.MTU, DefaultRingBytes, 1)
+	g, err := newXDPGeometry(ifi.MTU, DefaultRingBytes, 1, true)
 	if err != nil {
 		t.Fatal(err)
 	}
