@@ -65,7 +65,7 @@ func testPartsOfBlocks(t *testing.T, newQueue queueMaker) {
 }
 
 // bigBlockDir is a directory on an ext4 on a device with blocks of 4 KiB.
-func bigBlockDir(t *testing.T) string {
+func bigBlockDir(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ext4")
 	if os.WriteFile(file, nil, 0o600) != nil || os.Truncate(file, 16<<20) != nil {

@@ -17,6 +17,11 @@ const (
 	WriteDurable
 	// Flush makes every write that finished before it was submitted durable (fdatasync). Data and offset are unused.
 	Flush
+	// Discard gives a range up: its contents read as before or, on most stores, as zeros, and its blocks are given back.
+	// It does nothing, with success, where the store has no such operation. Only with SubmitRange.
+	Discard
+	// WriteZeroes has a range read as zeros, as safe as the store's Policy says of a write. Only with SubmitRange.
+	WriteZeroes
 )
 
 var (
@@ -39,6 +44,8 @@ type Queue interface {
 	Try(s *Store, op Op, data []byte, offset int64) (done bool, err error)
 	// Submit takes the request over until Reap returns its token; data must stay unchanged and reachable until then.
 	Submit(s *Store, op Op, data []byte, offset int64, token uint64)
+	// SubmitRange is Submit of Discard or WriteZeroes, for length bytes (of any number) from offset on.
+	SubmitRange(s *Store, op Op, offset, length int64, token uint64)
 	// Reap stores the tokens and results of finished requests, at most as many as the shorter slice holds, and
 	// returns how many. It never blocks.
 	Reap(tokens []uint64, errs []error) int

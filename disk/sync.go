@@ -68,9 +68,11 @@ type request struct {
 	lane   *lane
 	data   []byte
 	offset int64
+	length int64 // of a range
 	token  uint64
 	err    error
 	op     Op
+	ranged bool // without data
 }
 
 // lane is what a queue keeps of a store: guarded by the queue's mu.
@@ -97,14 +99,24 @@ func (q *SyncQueue) Try(s *Store, op Op, data []byte, offset int64) (done bool, 
 
 // Submit implements Queue.
 func (q *SyncQueue) Submit(s *Store, op Op, data []byte, offset int64, token uint64) {
+	q.submit(request{store: s, data: data, offset: offset, token: token, op: op})
+}
+
+// SubmitRange implements Queue.
+func (q *SyncQueue) SubmitRange(s *Store, op Op, offset, length int64, token uint64) {
+	q.submit(request{store: s, offset: offset, length: length, token: token, op: op, ranged: true})
+}
+
+func (q *SyncQueue) submit(what request) {
 	r := q.free
 	if r == nil {
 		r = new(request)
 	} else {
 		q.free = r.next
 	}
-	l := q.laneOf(s)
-	*r = request{store: s, lane: l, data: data, offset: offset, token: token, op: op}
+	l := q.laneOf(what.store)
+	*r = what
+	r.lane = l
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {

@@ -142,6 +142,10 @@ func testNoAllocations(t *testing.T, newQueue queueMaker) {
 				if op != Flush {
 					part = data[i*512:][:512]
 				}
+				if op > Flush {
+					q.SubmitRange(s, op, int64(i)*512, 512, uint64(i))
+					continue
+				}
 				q.Submit(s, op, part, int64(i)*512, uint64(i))
 			}
 			for n := 0; n < 16; {
@@ -178,6 +182,8 @@ func testNoAllocations(t *testing.T, newQueue queueMaker) {
 		"write in parts":   depth16(inParts, Write, data),
 		"submitted flush":  depth16(memory, Flush, nil),
 		"submitted EROFS":  depth16(readOnly, Write, data),
+		"submitted zeroes": depth16(direct, WriteZeroes, data),
+		"discard":          depth16(memory, Discard, data),
 	} {
 		for range 50 {
 			f() // until there are as many goroutines and requests as it takes

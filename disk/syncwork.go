@@ -52,7 +52,11 @@ func (q *SyncQueue) serve() {
 		q.idle--
 		q.mu.Unlock()
 
-		r.err = r.store.carry(r.op, r.data, r.offset, &b)
+		if r.ranged {
+			r.err = r.store.carryRange(r.op, r.offset, r.length, &b)
+		} else {
+			r.err = r.store.carry(r.op, r.data, r.offset, &b)
+		}
 
 		q.mu.Lock()
 		q.idle++

@@ -20,6 +20,21 @@ func blockSizeBytes(fd int) (int64, error) {
 	return int64(sizeBytes), nil
 }
 
+// blockRange is an ioctl for a range of a block device: BLKDISCARD and BLKZEROOUT read two u64, start and length (linux/fs.h).
+func blockRange(fd int, request uint, offset, length int64) error {
+	bytes := [2]uint64{uint64(offset), uint64(length)}
+	for {
+		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(request), uintptr(unsafe.Pointer(&bytes)))
+		switch errno {
+		case 0:
+			return nil
+		case unix.EINTR:
+			continue
+		}
+		return errno
+	}
+}
+
 // alignedTo reports whether data begins at a multiple of align, a power of two.
 func alignedTo(data []byte, align uintptr) bool {
 	return uintptr(unsafe.Pointer(unsafe.SliceData(data)))&(align-1) == 0

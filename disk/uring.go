@@ -121,6 +121,11 @@ func (q *UringQueue) Submit(s *Store, op Op, data []byte, offset int64, token ui
 	}
 }
 
+// SubmitRange implements Queue.
+func (q *UringQueue) SubmitRange(s *Store, op Op, offset, length int64, token uint64) {
+	q.slow.SubmitRange(s, op, offset, length, token)
+}
+
 // Reap implements Queue.
 func (q *UringQueue) Reap(tokens []uint64, errs []error) int {
 	if q.inFlight == 0 {

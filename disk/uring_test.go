@@ -199,6 +199,27 @@ func TestRingWait(t *testing.T) {
 	check(t, reapAll(t, q, 1))
 }
 
+// TestReapMakesNoCalls polls for a request that does not finish.
+func TestReapMakesNoCalls(t *testing.T) {
+	for _, kind := range queues[1:] {
+		t.Run(kind.name, func(t *testing.T) {
+			q := made(t, kind.make).(*UringQueue)
+			end := hang(t, q, 1)
+			tokens, errs := make([]uint64, 1), make([]error, 1)
+			for range 1000 {
+				if n := q.Reap(tokens, errs); n != 0 {
+					t.Fatal("a request finished by itself")
+				}
+			}
+			if q.ring.entered != 1 {
+				t.Errorf("the kernel was entered %d times, want once, to submit", q.ring.entered)
+			}
+			finish(t, end)
+			check(t, reapAll(t, q, 1))
+		})
+	}
+}
+
 // waits checks that Wait ends after event, which comes before or while the owner, the calling goroutine, sleeps.
 func waits(t *testing.T, name string, q *UringQueue, fd int, during bool, event func()) {
 	t.Helper()

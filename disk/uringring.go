@@ -10,6 +10,7 @@ import (
 // head behind it; both count without end and wrap.
 type ring struct {
 	fd                int
+	entered           uint64 // times
 	memory, sqeMemory []byte // mappings, nil if not mapped
 
 	sqHead, sqFlags *atomic.Uint32 // the kernel's
@@ -67,6 +68,7 @@ func (r *ring) completed() bool { return r.cqHead.Load() != r.cqTail.Load() || r
 // enter submits all and collects what is complete. It leaves submissions behind only if the kernel refuses them.
 func (r *ring) enter() {
 	for {
+		r.entered++
 		submit := r.unsubmitted()
 		submitted, errno := ioUringEnter(r.fd, submit, 0, enterGetEvents)
 		if errno == unix.EINTR {
