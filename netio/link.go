@@ -11,7 +11,8 @@ type Link interface {
 	// Receive stores up to len(frames) waiting frames and returns how many; it never blocks. Each
 	// slice is a whole frame from the destination MAC on, without FCS, and has no spare capacity;
 	// it is borrowed from the link until Release. The byte after the ATA header of a frame (offset
-	// 36) lies at a multiple of 512 in memory, so that write data can go to an O_DIRECT file in place.
+	// 36) lies at a multiple of 512 in memory, so that write data can go to an O_DIRECT file in place; only a
+	// zero-copy xdp link lends frames in one chunk as the device has put them, at other places.
 	//
 	// Frames that have waited for more than 2 seconds are dropped, because their senders may have gone on
 	// by another way since; only the time until Receive counts. A raw link knows no age of what waited in

@@ -35,7 +35,7 @@ type xdpLink struct {
 	rx       xdpReceiver
 	tx       xdpSender
 	packets  sender // in place of tx, see sendsPackets
-	epoll    int // over the sockets, when there are several
+	epoll    int    // over the sockets, when there are several
 	pollable int
 	control  int // a socket to ask the kernel about the interface, in the link's own namespace
 

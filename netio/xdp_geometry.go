@@ -3,11 +3,12 @@ package netio
 import "fmt"
 
 // An AF_XDP socket's memory (umem) is cut into chunks of at most a page. The kernel leaves 256 bytes before a
-// received frame (XDP_PACKET_HEADROOM, linux/bpf.h) and the headroom that we ask for, with which the frame lies
-// as every link's do: its data aligned to slotAlign.
+// received frame (XDP_PACKET_HEADROOM, linux/bpf.h) and the headroom that we ask for. Where the kernel copies, that
+// is so much that the frame lies as every link's do, its data aligned to slotAlign. A device that writes by itself
+// gets none: the room that is left must be what drivers tell their devices, in units of 128 bytes, or these write
+// into the next chunk (drivers/net/ethernet/intel/i40e, ice: dbuff is rounded up).
 const (
 	xdpPacketHeadroom = 256
-	xdpHeadroom       = frameOffset - xdpPacketHeadroom
 
 	smallChunk = 2048
 	largeChunk = 4096
@@ -21,6 +22,7 @@ const (
 type xdpGeometry struct {
 	maxFrame  int // bytes
 	chunk     int // bytes
+	offset    int // of a received frame in its chunk
 	perFrame  int // receive chunks that the largest frame takes
 	rxChunks  int // of each queue
 	txChunks  int // of the first queue
@@ -28,13 +30,16 @@ type xdpGeometry struct {
 	slotBytes int
 }
 
-// xdpRoom is how much of a frame a receive chunk holds.
-func (g *xdpGeometry) room() int { return g.chunk - frameOffset }
+// room is how much of a frame a receive chunk holds.
+func (g *xdpGeometry) room() int { return g.chunk - g.offset }
 
 // newXDPGeometry shares out memory among that many queues: a quarter to send from, if it sends, a quarter for slots
 // if there must be any, the rest to receive.
-func newXDPGeometry(mtu, memory, queues int, sends bool) (xdpGeometry, error) {
-	g := xdpGeometry{maxFrame: maxFrameBytes(mtu), chunk: smallChunk, slotBytes: slotBytes(mtu)}
+func newXDPGeometry(mtu, memory, queues int, sends, copies bool) (xdpGeometry, error) {
+	g := xdpGeometry{maxFrame: maxFrameBytes(mtu), chunk: smallChunk, offset: xdpPacketHeadroom, slotBytes: slotBytes(mtu)}
+	if copies {
+		g.offset = frameOffset
+	}
 	if g.maxFrame > g.room() {
 		g.chunk = largeChunk
 	}

@@ -26,7 +26,7 @@ func TestXDPGeometry(t *testing.T) {
 		for _, queues := range []int{1, 4, 64} {
 			for _, sends := range []bool{true, false} {
 				const memory = 16 << 20
-				g, err := newXDPGeometry(c.mtu, memory, queues, sends)
+				g, err := newXDPGeometry(c.mtu, memory, queues, sends, true)
 				if err != nil {
 					t.Errorf("MTU %d, %d queues: %v", c.mtu, queues, err)
 				}
@@ -40,7 +40,12 @@ func TestXDPGeometry(t *testing.T) {
 			}
 		}
 	}
-	if _, err := newXDPGeometry(9000, 1<<20, 64, true); err == nil {
+	for _, mtu := range []int{1500, 3000, 9000} {
+		if g, err := newXDPGeometry(mtu, 4<<20, 1, true, false); err != nil || g.room()%128 != 0 {
+			t.Errorf("MTU %d, zero copy: room of %d bytes, %v: a device may write more", mtu, g.room(), err)
+		}
+	}
+	if _, err := newXDPGeometry(9000, 1<<20, 64, true, true); err == nil {
 		t.Error("1 MiB is enough for 64 queues at MTU 9000")
 	}
 }
@@ -51,8 +56,9 @@ func FuzzXDPTake(f *testing.F) {
 	f.Add(uint64(frameOffset), uint32(60), uint32(0), uint64(4096+frameOffset), uint32(60), uint32(0))
 	f.Add(uint64(frameOffset), uint32(3620), uint32(1), uint64(4096+frameOffset), uint32(500), uint32(0))
 	f.Add(uint64(0), uint32(1<<31), uint32(1), ^uint64(0), ^uint32(0), uint32(1))
+	const copies = true
 	f.Fuzz(func(t *testing.T, addr1 uint64, len1, options1 uint32, addr2 uint64, len2, options2 uint32) {
-		g, err := newXDPGeometry(9000, 1<<18, 1, true)
+		g, err := newXDPGeometry(9000, 1<<18, 1, true, copies)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +92,7 @@ func within(part, whole []byte) bool {
 // TestXDPAbandonsWholeFrames stops in the middle of a frame: its rest stays for the kernel, whose it is, and what
 // follows is neither sent nor lost to us.
 func TestXDPAbandonsWholeFrames(t *testing.T) {
-	g, err := newXDPGeometry(9000, 1<<18, 1, true)
+	g, err := newXDPGeometry(9000, 1<<18, 1, true, true)
 	if err != nil {
 		t.Fatal(err)
 	}

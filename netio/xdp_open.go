@@ -41,7 +41,7 @@ func (l *xdpLink) setUp(ifi Interface, o Options, driver xdpDriver) error {
 	}
 	copies := !l.native || !driver.zeroCopy
 	packets := copies && sendsPackets(ifi.MTU)
-	g, err := newXDPGeometry(ifi.MTU, o.RingBytes, driver.queues, !packets)
+	g, err := newXDPGeometry(ifi.MTU, o.RingBytes, driver.queues, !packets, copies)
 	if err != nil {
 		return err
 	}

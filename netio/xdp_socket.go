@@ -45,7 +45,7 @@ func (s *xdpSocket) setUp(g xdpGeometry, txChunks int) error {
 	if err != nil {
 		return fmt.Errorf("memory for an AF_XDP socket: %w", err)
 	}
-	if err := registerUmem(s.fd, s.memory, g.chunk, xdpHeadroom); err != nil {
+	if err := registerUmem(s.fd, s.memory, g.chunk, g.offset-xdpPacketHeadroom); err != nil {
 		return err
 	}
 	if err := s.makeRings(ringEntries(g.rxChunks), ringEntries(txChunks), txChunks > 0); err != nil {

@@ -154,7 +154,7 @@ func queuePair(t *testing.T, queues, mtu int) (a, b netiotest.Netns) {
 // queueSender sends through one queue of an interface; to send needs no program.
 func queueSender(t *testing.T, ns netiotest.Netns, ifi Interface, queue int) *xdpSender {
 	t.Helper()
-	g, err := newXDPGeometry(ifi.MTU, DefaultRingBytes, 1, true)
+	g, err := newXDPGeometry(ifi.MTU, DefaultRingBytes, 1, true, true)
 	if err != nil {
 		t.Fatal(err)
 	}
