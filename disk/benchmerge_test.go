@@ -15,18 +15,20 @@ func BenchmarkMerge(b *testing.B) {
 		for _, order := range []string{"sequential", "random"} {
 			for _, bytes := range []int{1024, 4096} {
 				b.Run(fmt.Sprintf("%s/%s/%d", opNames[op], order, bytes), func(b *testing.B) {
-					var off, on, offBusy, onBusy []float64
+					rates, busy := map[int32][]float64{}, map[int32][]float64{}
+					first, second := int32(1), int32(mergeMembers)
 					for b.Loop() {
-						rate, busy := mergeRate(b, path, op, order, bytes, 1)
-						off, offBusy = append(off, rate), append(offBusy, busy)
-						rate, busy = mergeRate(b, path, op, order, bytes, mergeMembers)
-						on, onBusy = append(on, rate), append(onBusy, busy)
+						for _, members := range []int32{first, second} {
+							rate, each := mergeRate(b, path, op, order, bytes, members)
+							rates[members], busy[members] = append(rates[members], rate), append(busy[members], each)
+						}
+						first, second = second, first
 					}
 					b.ReportMetric(0, "ns/op")
-					b.ReportMetric(median(off), "single/s")
-					b.ReportMetric(median(on), "merged/s")
-					b.ReportMetric(median(offBusy), "single-ns")
-					b.ReportMetric(median(onBusy), "merged-ns")
+					b.ReportMetric(median(rates[1]), "single/s")
+					b.ReportMetric(median(rates[mergeMembers]), "merged/s")
+					b.ReportMetric(median(busy[1]), "single-ns")
+					b.ReportMetric(median(busy[mergeMembers]), "merged-ns")
 				})
 			}
 		}
