@@ -18,6 +18,10 @@ const (
 	xdpQueueIndex = 16
 )
 
+// xdpTagged is where the program keeps, on its stack, whether the frame has a tag: the difference of two pointers
+// would say so too, but takes CAP_PERFMON.
+const xdpTagged = -16
+
 // xdpPass is XDP_PASS: the frame goes on to the kernel's network stack.
 const xdpPass = 2
 
@@ -112,7 +116,7 @@ func onWire(v uint16) int32 { return int32(networkOrder(v)) }
 // copy of each frame, but what this takes nobody else gets. So it takes requests only, or replies only, and an
 // initiator and a target can share the interface.
 //
-//	R6 context, R7 start and R8 end of the frame, R9 the AoE version and flags
+//	R6 context, R7 start and R8 end of the frame, R9 the AoE version and flags; on the stack: whether there is a tag
 func xdpInstructions(sockets, mac int, replies bool, tagFunction btf.TypeID) asm.Instructions {
 	program := asm.Instructions{
 		asm.Mov.Reg(asm.R6, asm.R1),
@@ -162,11 +166,13 @@ func xdpMatchAddress(mac int) asm.Instructions {
 func xdpMatchType() asm.Instructions {
 	const tagBytes = 4
 	return asm.Instructions{
-		asm.Mov.Reg(asm.R9, asm.R7).WithSymbol("type"),
+		asm.StoreImm(asm.RFP, xdpTagged, 0, asm.Word).WithSymbol("type"),
+		asm.Mov.Reg(asm.R9, asm.R7),
 		asm.Add.Imm(asm.R9, ethernetHeaderBytes),
 		asm.LoadMem(asm.R2, asm.R7, 12, asm.Half),
 		asm.JEq.Imm(asm.R2, onWire(etherTypeAoE), "aoe"),
 		asm.JNE.Imm(asm.R2, onWire(unix.ETH_P_8021Q), "pass"),
+		asm.StoreImm(asm.RFP, xdpTagged, 1, asm.Word),
 		asm.Add.Imm(asm.R9, tagBytes),
 		asm.JGT.Reg(asm.R9, asm.R8, "pass"),
 		asm.LoadMem(asm.R2, asm.R7, 14, asm.Half),
@@ -220,9 +226,8 @@ func xdpMatchStrippedTag(function btf.TypeID) asm.Instructions {
 // xdpUntag takes a priority tag out of the frame.
 func xdpUntag() asm.Instructions {
 	return asm.Instructions{
-		asm.Mov.Reg(asm.R1, asm.R9).WithSymbol("untag"),
-		asm.Sub.Reg(asm.R1, asm.R7),
-		asm.JEq.Imm(asm.R1, ethernetHeaderBytes, "stamp"),
+		asm.LoadMem(asm.R1, asm.RFP, xdpTagged, asm.Word).WithSymbol("untag"),
+		asm.JEq.Imm(asm.R1, 0, "stamp"),
 		asm.Mov.Reg(asm.R1, asm.R7), // the verifier forgot that there is this much
 		asm.Add.Imm(asm.R1, ethernetHeaderBytes+4),
 		asm.JGT.Reg(asm.R1, asm.R8, "pass"),

@@ -71,6 +71,9 @@ func registerUmem(fd int, memory []byte, chunk, headroom int) error {
 	}
 	_, _, errno := unix.Syscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_XDP, unix.XDP_UMEM_REG,
 		uintptr(unsafe.Pointer(&r)), unsafe.Sizeof(r), 0)
+	if errno == unix.ENOBUFS {
+		return fmt.Errorf("locking %d bytes for the AF_XDP socket (needs CAP_IPC_LOCK or a larger ulimit -l): %w", len(memory), errno)
+	}
 	if errno != 0 {
 		return fmt.Errorf("giving %d bytes to the AF_XDP socket: %w", len(memory), errno)
 	}
