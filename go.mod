@@ -3,7 +3,7 @@ module vbladefs
 go 1.26.0
 
 require (
-	// The XDP program, put together and loaded without a compiler.
+	// The XDP and steering programs, put together and loaded without a compiler.
 	github.com/cilium/ebpf v0.22.0
 	// The control tree: the fastest and best kept FUSE library in Go.
 	github.com/hanwen/go-fuse/v2 v2.12.1

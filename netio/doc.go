@@ -14,9 +14,12 @@
 // The filter runs in the kernel, before a frame costs a slot: it passes AoE frames addressed to us
 // or to everyone that arrived on this very interface, and nothing tagged for a VLAN.
 //
+// A Group is several links on one interface, for owners that share it: the kernel gives each frame to one of
+// them, chosen by the AoE address that it names.
+//
 // Lookup, List and Watch tell which interfaces exist and what becomes of them.
 //
 // All of it works in the network namespace of the calling thread; an open Link stays in the
 // namespace it was opened in. The package knows nothing of what is inside a frame, except the
-// response flag that Options.Replies filters on.
+// response flag that Options.Replies filters on and the address that Group.Steer steers by.
 package netio

@@ -90,20 +90,29 @@ var ErrGone = errors.New("interface is gone")
 // needs CAP_NET_RAW. Frames larger than the MTU of this moment are dropped and counted, so reopen the
 // link when the MTU grows. The error wraps ErrNoInterface when there is no such interface.
 func Open(netif string, o Options) (Link, error) {
+	ifi, err := prepare(netif, &o)
+	if err != nil {
+		return nil, err
+	}
+	return openKind(ifi, o)
+}
+
+// prepare checks what does not depend on the kind of link, and fills the defaults of o in.
+func prepare(netif string, o *Options) (Interface, error) {
 	if o.RingBytes < 0 || o.RingBytes > maxRingBytes {
-		return nil, fmt.Errorf("ring of %d bytes for interface %s: want 0 (default) to %d", o.RingBytes, netif, maxRingBytes)
+		return Interface{}, fmt.Errorf("ring of %d bytes for interface %s: want 0 (default) to %d", o.RingBytes, netif, maxRingBytes)
 	}
 	if o.RingBytes == 0 {
 		o.RingBytes = DefaultRingBytes
 	}
 	ifi, err := Lookup(netif)
 	if err != nil {
-		return nil, err
+		return Interface{}, err
 	}
 	if !ifi.Ethernet && !ifi.Loopback {
-		return nil, fmt.Errorf("interface %s carries no Ethernet frames: choose an Ethernet interface, bridge, bond or VLAN", netif)
+		return Interface{}, fmt.Errorf("interface %s carries no Ethernet frames: choose an Ethernet interface, bridge, bond or VLAN", netif)
 	}
-	return openKind(ifi, o)
+	return ifi, nil
 }
 
 func openKind(ifi Interface, o Options) (Link, error) {

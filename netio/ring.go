@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -41,12 +42,21 @@ func openRing(ifi Interface, o Options) (Link, error) {
 	if err != nil {
 		return nil, err
 	}
+	l, err := newRingLink(ifi, o.RingBytes, filter)
+	if err != nil {
+		return nil, err // and no Link that holds a nil pointer
+	}
+	return l, nil
+}
+
+// newRingLink opens a link that receives what passes the filter.
+func newRingLink(ifi Interface, ringBytes int, filter []bpf.RawInstruction) (*ringLink, error) {
 	fd, err := newPacketSocket(filter)
 	if err != nil {
 		return nil, err
 	}
 	l := &ringLink{fd: fd, tx: sender{fd: -1}, netif: ifi.Name}
-	if err := l.setUp(ifi, o.RingBytes); err != nil {
+	if err := l.setUp(ifi, ringBytes); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
