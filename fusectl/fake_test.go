@@ -42,7 +42,7 @@ func (e engine) Do(op target.Operation) error {
 
 func newEngine(gate string, log *logrus.Logger) engine {
 	t := target.New(target.Config{Log: log, Parts: target.Parts{
-		OpenLink:        func(string) (target.Link, error) { return silent{}, nil },
+		OpenLinks:       func(string, int) (target.LinkGroup, error) { return silentGroup{}, nil },
 		OpenQueue:       func() (target.Queue, error) { return idle(make(chan bool, 1)), nil },
 		Identify:        identify,
 		OpenStore:       openStore,
@@ -143,6 +143,15 @@ func (silent) ReceiveDrops() uint64                  { return 0 }
 func (silent) SendDrops() uint64                     { return 0 }
 func (silent) Kind() string                          { return "ring" }
 func (silent) Close() error                          { return nil }
+
+// silentGroup is one silent link.
+type silentGroup struct{}
+
+func (silentGroup) Links() []target.Link           { return []target.Link{silent{}} }
+func (silentGroup) Steer(uint16, uint8, int) error { return nil }
+func (silentGroup) Settle() error                  { return nil }
+func (silentGroup) Start() error                   { return nil }
+func (silentGroup) Close() error                   { return nil }
 
 // idle is a queue without transfers; it is what Wake sends on.
 type idle chan bool

@@ -64,8 +64,8 @@ func (n *netif) describe() InterfaceInfo {
 	info := InterfaceInfo{Name: n.name, MTU: n.info.Load().MTU, Up: n.up(), Ports: len(n.ports),
 		Ignored: n.ignored.Load(), Foreign: n.foreign.Load()}
 	info.ReceiveDrops, info.SendDrops = n.drops()
-	if link := n.link.Load(); link != nil {
-		info.Link = (*link).Kind()
+	if link := n.workers[0].opened.Load(); link != nil {
+		info.Link, info.Workers = (*link).Kind(), n.lanes
 	}
 	return info
 }

@@ -2,8 +2,11 @@ package target
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"time"
+
+	"vbladefs/target/aoe"
 )
 
 // Borrowed is a worker whose turns a test takes itself.
@@ -13,11 +16,11 @@ type Borrowed struct {
 	back chan struct{}
 }
 
-// Borrow stops the worker of an interface between two turns, until Return.
+// Borrow stops the first worker of an interface between two turns, until Return.
 func Borrow(t *Target, netif string) *Borrowed {
 	t.ops.Lock()
 	defer t.ops.Unlock()
-	b := &Borrowed{t: t, w: t.netifs[netif].worker, back: make(chan struct{})}
+	b := &Borrowed{t: t, w: t.netifs[netif].workers[0], back: make(chan struct{})}
 	lent := make(chan struct{})
 	b.w.post(func() { close(lent); <-b.back })
 	<-lent
@@ -59,15 +62,8 @@ func Unreturned(t *Target) error {
 	t.ops.Lock()
 	defer t.ops.Unlock()
 	for _, n := range t.netifs {
-		free, waiting := 0, 0
-		counted := make(chan struct{})
-		n.worker.post(func() {
-			free, waiting = len(n.worker.pool.free), len(n.worker.ready)+len(n.worker.sending)+len(n.worker.headers)
-			close(counted)
-		})
-		<-counted
-		if free != t.requests || waiting != 0 {
-			return fmt.Errorf("%s: %d of %d requests are in the pool, %d wait", n.name, free, t.requests, waiting)
+		if err := n.unreturned(); err != nil {
+			return err
 		}
 		for _, p := range n.ports {
 			if k := p.counts.inFlight.Load(); k != 0 {
@@ -81,6 +77,29 @@ func Unreturned(t *Target) error {
 		}
 	}
 	return nil
+}
+
+func (n *netif) unreturned() error {
+	errs := make(chan error, len(n.workers))
+	n.postAll(func(w *worker) {
+		var err error
+		if free, waiting := len(w.pool.free), len(w.ready)+len(w.sending)+len(w.headers); free != w.target.requests || waiting != 0 {
+			err = fmt.Errorf("%s, worker %d: %d of %d requests are in the pool, %d wait", n.name, w.index, free, w.target.requests, waiting)
+		}
+		errs <- err
+	})
+	var all error
+	for range n.workers {
+		all = errors.Join(all, <-errs)
+	}
+	return all
+}
+
+// Home is the number of the worker that serves an address on an interface.
+func Home(t *Target, addr aoe.Addr, netif string) int {
+	t.ops.Lock()
+	defer t.ops.Unlock()
+	return t.netifs[netif].table.Load().get(addr).home.Load().index
 }
 
 // SetDrainGrace changes how long removals wait for requests in flight.

@@ -39,7 +39,9 @@ func (t *Target) follow(n *netif, info Interface) {
 	old := *n.info.Load()
 	wasUp := n.up()
 	n.info.Store(&info)
-	if !n.linked.Load() || info.Index != old.Index || info.MTU != old.MTU {
+	// Older kernels cannot share an interface among several links while it is down.
+	share := n.up() && !wasUp && n.lanes < t.workers
+	if !n.linked.Load() || info.Index != old.Index || info.MTU != old.MTU || share {
 		if err := t.relink(n); err != nil {
 			t.later(n.name, err)
 			return
@@ -145,9 +147,10 @@ func (t *Target) recheck(name string) {
 	}
 }
 
-// announce has the worker of p announce it.
+// announce announces p. The first worker of an interface does it for all
+// ports, so that announcements come in order.
 func (t *Target) announce(p *port) {
-	w := p.netif.worker
+	w := p.netif.workers[0]
 	w.post(func() { w.announce(p) })
 }
 

@@ -36,7 +36,7 @@ func TestLinkErrors(t *testing.T) {
 
 // One that cannot be opened at once is tried again; so is the question for it.
 func TestLinkErrorsThatLast(t *testing.T) {
-	for failing, want := range []string{"LookupInterface", "OpenLink"} {
+	for failing, want := range []string{"LookupInterface", "OpenLinks"} {
 		t.Run(want, func(t *testing.T) {
 			rig := serving(t)
 			m := rig.Machine()

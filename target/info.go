@@ -72,6 +72,7 @@ type InterfaceInfo struct {
 	MTU          int    // bytes
 	Up           bool   // it is there, up, and served
 	Link         string // how frames are received: "ring", "raw"; empty while there is no link
+	Workers      int    // that share it; 0 while there is no link
 	Ports        int
 	Ignored      uint64 // frames that no target answers: replies, forged sources, no AoE
 	Foreign      uint64 // frames for addresses that are not exported here

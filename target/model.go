@@ -19,6 +19,7 @@ type device struct {
 	durable atomic.Bool
 	users   int // drives; guarded by Target.ops
 	order   order
+	homes   map[*netif]*home // where it has ports; guarded by Target.ops
 	// writeThrough is what an initiator asked for with SET FEATURES: every
 	// write durable. It never makes a write less safe than the cache policy.
 	writeThrough atomic.Bool
@@ -115,13 +116,14 @@ type port struct {
 	binding *binding
 	blade   *blade
 	netif   *netif
-	buffers int32        // requests that may be in flight
-	sectors atomic.Int32 // most sectors of a request on this interface; 0: not served
+	home    atomic.Pointer[worker] // serves its address, and no other does
+	buffers int32                  // requests that may be in flight
+	sectors atomic.Int32           // most sectors of a request on this interface; 0: not served
 	counts  counters
 }
 
-// counters are a port's statistics. The one worker of its interface writes
-// them, anyone reads them.
+// counters are a port's statistics. The workers of its interface write them,
+// mostly its home, and anyone reads them.
 type counters struct {
 	reads, readSectors   atomic.Uint64
 	writes, writeSectors atomic.Uint64

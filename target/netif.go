@@ -13,12 +13,14 @@ type netif struct {
 	name   string
 	info   atomic.Pointer[Interface]
 	table  atomic.Pointer[table]
-	linked atomic.Bool // the worker has a link, or will have one next turn
-	worker *worker
-	ports  []*port // changed with Target.ops and Target.mu held
+	linked atomic.Bool // the workers have links, or will have them next turn
+	ports  []*port     // changed with Target.ops and Target.mu held
 
-	repeats [2]*time.Timer       // announcements to come; guarded by Target.ops
-	link    atomic.Pointer[Link] // the worker's, for its counters
+	workers []*worker // the first lanes of them have links; changed with Target.ops and Target.mu held
+	lanes   int       // changed with Target.ops and Target.mu held
+	group   LinkGroup // of the links; nil without; guarded by Target.ops
+
+	repeats [2]*time.Timer // announcements to come; guarded by Target.ops
 	past    struct{ receiveDrops, sendDrops atomic.Uint64 }
 
 	ignored atomic.Uint64 // frames that no target answers: replies, forged sources, no AoE
@@ -36,15 +38,12 @@ func (t *Target) ensureNetif(info Interface) (*netif, error) {
 		n = &netif{name: info.Name}
 		n.info.Store(&info)
 		n.table.Store(&table{})
-		w, err := newWorker(t, n)
-		if err != nil {
-			return nil, fmt.Errorf("cannot start a worker for %s: %w", info.Name, err)
+		if err := t.addWorker(n); err != nil {
+			return nil, err
 		}
-		n.worker = w
 		t.mu.Lock()
 		t.netifs[info.Name] = n
 		t.mu.Unlock()
-		go w.run()
 	} else if *n.info.Load() != info {
 		t.follow(n, info) // the notice of the change is still on its way
 	}
@@ -57,7 +56,22 @@ func (t *Target) ensureNetif(info Interface) (*netif, error) {
 	return n, nil
 }
 
-// dropIfUnused stops the worker of an interface without ports.
+// addWorker starts one more worker of n, which has no link yet.
+func (t *Target) addWorker(n *netif) error {
+	w, err := newWorker(t, n)
+	if err != nil {
+		return fmt.Errorf("cannot start a worker for %s: %w", n.name, err)
+	}
+	w.index, w.cpu = len(n.workers), t.pins.take()
+	t.mu.Lock()
+	n.workers = append(n.workers, w)
+	n.lanes = max(n.lanes, 1)
+	t.mu.Unlock()
+	go w.run()
+	return nil
+}
+
+// dropIfUnused stops the workers of an interface without ports.
 func (t *Target) dropIfUnused(n *netif) {
 	if len(n.ports) > 0 {
 		return
@@ -65,24 +79,37 @@ func (t *Target) dropIfUnused(n *netif) {
 	t.mu.Lock()
 	delete(t.netifs, n.name)
 	t.mu.Unlock()
-	n.worker.post(func() { n.worker.stopped = true })
-	<-n.worker.done
+	n.stop()
 }
 
-// relink closes the link of n, if it has one, and opens a new one. The two
-// never live at once: each would see the same frames, and a write that is
-// carried out twice could undo a later one.
-func (t *Target) relink(n *netif) error {
-	t.unlink(n)
-	link, err := t.parts.OpenLink(n.name)
-	if err != nil {
-		return fmt.Errorf("cannot receive on %s: %w", n.name, err)
+// stop ends the workers of n; nothing may be in flight.
+func (n *netif) stop() {
+	for _, w := range n.workers {
+		w.post(func() { w.stopped = true })
 	}
-	n.linked.Store(true)
-	n.link.Store(&link)
-	n.worker.post(func() { n.worker.link = link })
-	t.log.Infof("interface %s, MTU %d: %s", n.name, n.info.Load().MTU, n.service(link.Kind()))
-	return nil
+	for _, w := range n.workers {
+		<-w.done
+		w.target.pins.release(w.cpu)
+	}
+	n.closeGroup()
+}
+
+// barrier returns when each worker of n has passed one.
+func (n *netif) barrier() {
+	for _, wait := range n.postAll(func(*worker) {}) {
+		<-wait
+	}
+}
+
+// postAll has every worker of n call f between two turns; each channel closes
+// when one has.
+func (n *netif) postAll(f func(*worker)) (called []chan struct{}) {
+	for _, w := range n.workers {
+		done := make(chan struct{})
+		w.post(func() { defer close(done); f(w) })
+		called = append(called, done)
+	}
+	return called
 }
 
 // service says in words whether and how n is served.
@@ -93,46 +120,41 @@ func (n *netif) service(kind string) string {
 	case !info.Up:
 		return "it is down; its ports wait for it"
 	}
+	if n.lanes > 1 {
+		return fmt.Sprintf("serving by %s, with %d workers", kind, n.lanes)
+	}
 	return "serving by " + kind
 }
 
-// unlink has the worker of n serve what has arrived and close its link.
-func (t *Target) unlink(n *netif) {
-	w := n.worker
-	closed := make(chan struct{})
-	w.post(func() {
-		defer close(closed)
-		for range 64 {
-			if w.link == nil || w.broken != nil || !w.receive() {
-				break
-			}
-		}
-		w.send()
-		w.closeLink()
-	})
-	<-closed
-}
-
-// drops counts the frames that the links of n lost.
+// drops counts the frames that the links of n lost; Target.mu is held.
 func (n *netif) drops() (received, sent uint64) {
 	received, sent = n.past.receiveDrops.Load(), n.past.sendDrops.Load()
-	if link := n.link.Load(); link != nil {
-		received += (*link).ReceiveDrops()
-		sent += (*link).SendDrops()
+	for _, w := range n.workers {
+		if link := w.opened.Load(); link != nil {
+			received += (*link).ReceiveDrops()
+			sent += (*link).SendDrops()
+		}
 	}
 	return received, sent
 }
 
 // attach makes b reachable on n.
-func (t *Target) attach(b *binding, n *netif) *port {
+func (t *Target) attach(b *binding, n *netif) (*port, error) {
+	device := b.blade.drive.device.Load()
+	w := n.join(device, nil)
+	if err := n.steer(b.blade.addr, w); err != nil {
+		n.leave(device)
+		return nil, err
+	}
 	p := &port{binding: b, blade: b.blade, netif: n, buffers: int32(max(b.buffers, MinBuffers))}
+	p.home.Store(w)
 	p.sectors.Store(int32(portSectors(n.info.Load().MTU, b.sectors)))
 	t.mu.Lock()
 	b.ports = append(b.ports, p)
 	n.ports = append(n.ports, p)
 	t.mu.Unlock()
 	n.table.Store(n.table.Load().with(b.blade.addr, p))
-	return p
+	return p, nil
 }
 
 // detach takes ports off their interfaces; nothing is answered for them
@@ -159,6 +181,10 @@ func (t *Target) detach(ports []*port) error {
 		p.binding.ports = without(p.binding.ports)
 		p.counts.addTo(&p.binding.past)
 		t.mu.Unlock()
+		p.netif.leave(p.blade.drive.device.Load())
+		if err := p.netif.steer(p.blade.addr, p.netif.workers[0]); err != nil {
+			t.log.WithError(err).Warn("frames of an address that is gone go to its worker still")
+		}
 		t.dropIfUnused(p.netif)
 	}
 	return nil
@@ -171,13 +197,12 @@ var drainGrace = 3 * time.Second
 // drained waits until the requests of p, which is in no table any more, are
 // answered.
 func (p *port) drained() bool {
-	w := p.netif.worker
-	w.barrier() // no frame is looked up in an older table after this
+	p.netif.barrier() // no frame is looked up in an older table after this
 	for end := time.Now().Add(drainGrace); p.counts.inFlight.Load() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			return false
 		}
 	}
-	w.barrier() // the last replies are out
+	p.netif.barrier() // the last replies are out
 	return true
 }

@@ -30,6 +30,24 @@ type Link interface {
 	Close() error
 }
 
+// LinkGroup is the links that the workers of one interface have, one each. It
+// gives every frame to one link only, and the frames of an address in order:
+// what is steered nowhere else to the first. While the interface comes and goes
+// frames may come to another link. Operations use it; the links belong to
+// their workers.
+type LinkGroup interface {
+	// Links returns the links, at least one. The caller closes them.
+	Links() []Link
+	// Steer has frames for shelf.slot come to link number i from now on.
+	Steer(shelf uint16, slot uint8, i int) error
+	// Settle returns when what was steered otherwise before has arrived.
+	Settle() error
+	// Start has the links receive; several receive nothing before.
+	Start() error
+	// Close frees what there is besides the links.
+	Close() error
+}
+
 // Op is what a Queue does with a Store.
 type Op uint8
 
@@ -127,8 +145,12 @@ type Interface struct {
 
 // Parts opens what a Target is made of.
 type Parts struct {
-	// OpenLink opens a link on the named interface.
-	OpenLink func(netif string) (Link, error)
+	// OpenLinks opens as many links as workers on the named interface, or fewer
+	// where so many cannot be had.
+	OpenLinks func(netif string, workers int) (LinkGroup, error)
+	// PinThread binds the calling thread to a processor. It may be nil when
+	// Config.CPUs is empty.
+	PinThread func(cpu int) error
 	// OpenQueue opens an I/O queue for one worker.
 	OpenQueue func() (Queue, error)
 	// Identify names the file or device that path leads to, the same for every

@@ -208,7 +208,11 @@ func (t *Target) extend(b *binding, info Interface) error {
 	if err != nil {
 		return err
 	}
-	p := t.attach(b, n)
+	p, err := t.attach(b, n)
+	if err != nil {
+		t.dropIfUnused(n)
+		return err
+	}
 	if b.quiet {
 		return nil
 	}
@@ -291,13 +295,16 @@ func (op Rebind) apply(t *Target) error {
 		t.release(next)
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
-	t.swap(d, next, op.Path)
+	if err := t.swap(d, next, op.Path); err != nil {
+		t.release(next)
+		return err
+	}
 	return nil
 }
 
 // swap puts the device next under d. What an initiator was promised with
 // SET FEATURES holds for it, too.
-func (t *Target) swap(d *drive, next *device, path string) {
+func (t *Target) swap(d *drive, next *device, path string) error {
 	old := d.device.Load()
 	keepPromise := func() {
 		if old.writeThrough.Load() {
@@ -305,13 +312,15 @@ func (t *Target) swap(d *drive, next *device, path string) {
 		}
 	}
 	keepPromise()
-	d.device.Store(next)
+	if err := t.moveHome(d, old, next); err != nil {
+		return err
+	}
 	t.mu.Lock()
 	d.path = path
 	t.mu.Unlock()
 	for _, b := range d.bindings {
 		for _, p := range b.ports {
-			p.netif.worker.barrier() // none starts on the old device after this
+			p.netif.barrier() // none starts on the old device after this
 			t.announce(p)
 		}
 	}
@@ -320,6 +329,7 @@ func (t *Target) swap(d *drive, next *device, path string) {
 		old.order.settle(drainGrace) // swapped back at once, it must be free
 	}
 	t.release(old)
+	return nil
 }
 
 // realName is the real name of an interface that is named by an alternative

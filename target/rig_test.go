@@ -9,8 +9,11 @@ import (
 
 // newRig is a target in memory. At the end of the test every request must be
 // back in its pool.
-func newRig(t testing.TB) targettest.Faults {
-	rig := targettest.MemoryRig(t)
+func newRig(t testing.TB) targettest.Faults { return newRigOf(t, 1) }
+
+// newRigOf is newRig with that many workers on each interface.
+func newRigOf(t testing.TB, workers int) targettest.Faults {
+	rig := targettest.MemoryRigOf(t, workers)
 	t.Cleanup(func() {
 		rig.Machine().SetMode(targettest.Inline)
 		rig.Machine().FinishAll()

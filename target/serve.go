@@ -26,10 +26,13 @@ func (w *worker) frame(t *table, frame []byte) {
 		t.matching(h.Addr, func(p *port) { w.wildcards++; w.request(p, h, frame) })
 		return
 	}
-	if p := t.get(h.Addr); p != nil {
-		w.request(p, h, frame)
-	} else {
+	switch p := t.get(h.Addr); {
+	case p == nil:
 		w.netif.foreign.Add(1)
+	case p.home.Load() != w: // the link of another should have had it: its order is lost
+		p.counts.dropped.Add(1)
+	default:
+		w.request(p, h, frame)
 	}
 }
 

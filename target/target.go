@@ -5,7 +5,8 @@
 // Three nouns: a drive is a named backing store; a blade is an AoE address
 // (shelf.slot) that serves one drive; a port is a blade on one interface.
 // Operations (operation.go) change them, one at a time, and Info values
-// (info.go) show them. Each interface with ports has one worker (worker.go).
+// (info.go) show them. Each interface with ports has a worker, or several among
+// which the devices are spread (worker.go, home.go).
 // The two sides meet in the interface's address table, which is immutable: an
 // operation publishes a changed copy, a worker loads it once a batch.
 //
@@ -44,6 +45,12 @@ type Config struct {
 	// Requests is how many transfers one worker can have in flight, each with 16 KiB
 	// of memory; 0: DefaultRequests.
 	Requests int
+	// Workers is how many serve an interface, where its links can be shared; 0
+	// is 1.
+	Workers int
+	// CPUs are the processors to pin workers to, each to the one with fewest
+	// workers; empty: the kernel chooses.
+	CPUs []int
 }
 
 // DefaultRequests is enough for 16 initiators that each fill a port's buffers.
@@ -63,6 +70,8 @@ type Target struct {
 	cache    Cache
 	spin     time.Duration
 	requests int
+	workers  int // of an interface
+	pins     *pins
 
 	opening sync.Mutex             // one opener at a time; taken before ops
 	ops     sync.Mutex             // one operation at a time
@@ -89,6 +98,7 @@ func New(c Config) *Target {
 		c.Requests = DefaultRequests
 	}
 	return &Target{parts: c.Parts, log: c.Log, cache: c.Cache, spin: c.Spin, requests: c.Requests,
+		workers: max(c.Workers, 1), pins: newPins(c.CPUs),
 		netifs: map[string]*netif{}, known: map[string]Interface{}, retries: map[string]*time.Timer{}, devices: map[string]*device{},
 		byName: map[string]*drive{}, blades: map[aoe.Addr]*blade{}}
 }
@@ -110,14 +120,13 @@ func (t *Target) Close(ctx context.Context) error {
 	}
 	for _, n := range t.netifs {
 		n.table.Store(&table{})
-		n.worker.barrier()
+		n.barrier()
 	}
 	if err := t.awaitRequests(ctx); err != nil {
 		return err // the process ends with the requests that it cannot finish
 	}
 	for _, n := range t.netifs {
-		n.worker.post(func() { n.worker.stopped = true })
-		<-n.worker.done
+		n.stop()
 	}
 	stores := t.devices
 	t.mu.Lock()

@@ -15,8 +15,8 @@ const (
 	replyMaximum = 2048
 )
 
-// worker serves one interface: one goroutine locked to its thread, which owns
-// a link, an I/O queue and a pool of requests. A turn of it takes a batch of
+// worker serves one interface, or its share of it: one goroutine locked to its
+// thread, which owns a link, an I/O queue and a pool of requests. A turn of it takes a batch of
 // frames, answers what needs no disk, hands the rest to the queue, collects
 // what the queue finished, and sends all replies with one call.
 //
@@ -25,10 +25,15 @@ const (
 type worker struct {
 	target *Target
 	netif  *netif
+	index  int     // among the workers of netif
+	cpu    int     // to be pinned to, or noCPU
 	link   Link    // nil while the interface is gone
 	broken error   // why the link is of no more use
 	mac    aoe.MAC // of the interface, as of this turn
 	room   int     // bytes of the largest frame that it carries, as of this turn
+
+	opened  atomic.Pointer[Link] // the link, for its counters
+	devices int                  // whose home this is; guarded by Target.ops
 
 	wildcards int // requests of this turn that wildcards have made
 	queue     Queue
@@ -85,6 +90,7 @@ func newWorker(t *Target, n *netif) (*worker, error) {
 func (w *worker) run() {
 	runtime.LockOSThread()
 	defer close(w.done)
+	w.pin()
 	for !w.stopped {
 		if w.turn() {
 			continue
@@ -201,7 +207,7 @@ func (w *worker) closeLink() {
 		return
 	}
 	_ = w.link.Close()
-	w.netif.link.Store(nil)
+	w.opened.Store(nil)
 	w.netif.past.receiveDrops.Add(w.link.ReceiveDrops())
 	w.netif.past.sendDrops.Add(w.link.SendDrops())
 	w.link, w.broken = nil, nil

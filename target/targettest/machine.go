@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"syscall"
@@ -37,6 +38,9 @@ type Machine struct {
 	links   map[int]*link // open, by descriptor
 	queues  map[*queue]bool
 	pending []*Transfer
+	workers int // of an interface
+	shares  int // most links that an interface may have
+	misled  int // how far from the right link frames come
 	buffers int // allocated
 	calls   int // of functions that open something, and how many there may be
 	allowed int
@@ -46,7 +50,7 @@ type Machine struct {
 
 // NewMachine returns a machine without interfaces and media.
 func NewMachine(t testing.TB) *Machine {
-	m := &Machine{t: t, allowed: -1, netifs: map[string]*Netif{}, media: map[string]*Medium{}, links: map[int]*link{},
+	m := &Machine{t: t, allowed: -1, workers: 1, shares: math.MaxInt, netifs: map[string]*Netif{}, media: map[string]*Medium{}, links: map[int]*link{},
 		queues: map[*queue]bool{}}
 	m.changed = sync.NewCond(&m.mu)
 	return m
@@ -55,7 +59,7 @@ func NewMachine(t testing.TB) *Machine {
 // Config is a target's configuration with this machine's parts, and without
 // spinning.
 func (m *Machine) Config() target.Config {
-	return target.Config{Parts: m.Parts(), Log: m.Logger()}
+	return target.Config{Parts: m.Parts(), Log: m.Logger(), Workers: m.workers}
 }
 
 // Logger returns a logger whose lines Log returns.
@@ -85,7 +89,7 @@ func (m *Machine) Log() string {
 
 // Parts opens everything on m.
 func (m *Machine) Parts() target.Parts {
-	return target.Parts{OpenLink: m.openLink, OpenQueue: m.openQueue, Identify: m.identify, OpenStore: m.openStore,
+	return target.Parts{OpenLinks: m.openLinks, OpenQueue: m.openQueue, Identify: m.identify, OpenStore: m.openStore,
 		LookupInterface: m.lookupInterface, AllocBuffers: m.allocBuffers, FreeBuffers: m.freeBuffers}
 }
 

@@ -14,12 +14,11 @@ import (
 
 // Netif is an interface of a Machine; its Machine guards it.
 type Netif struct {
-	info target.Interface
-	in   [][]byte // waiting to be received
-	out  [][]byte // sent, not yet collected
-	link *link
-	lost error // what Receive and Send of the link return from now on
-	mtu  int   // of the link: frames over it are dropped on reception
+	info  target.Interface
+	out   [][]byte // sent, not yet collected
+	group *group   // the one whose links are open
+	lost  error    // what Receive and Send of the links return from now on
+	mtu   int      // of the links: frames over it are dropped on reception
 }
 
 // MAC is the address of the interface of that name.
@@ -51,7 +50,7 @@ func (m *Machine) SetInfo(info target.Interface) {
 	n.info = info
 }
 
-// RemoveInterface takes an interface away; its link fails from now on.
+// RemoveInterface takes an interface away; its links fail from now on.
 func (m *Machine) RemoveInterface(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -61,8 +60,8 @@ func (m *Machine) RemoveInterface(name string) {
 	m.changed.Broadcast()
 }
 
-// BreakLink makes the link on the interface fail from now on; the next one
-// that is opened works.
+// BreakLink makes the links on the interface fail from now on; the next ones
+// that are opened work.
 func (m *Machine) BreakLink(name string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -75,12 +74,12 @@ func (m *Machine) Inject(netif string, frames ...[]byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := m.netifs[netif]
-	if n == nil || n.link == nil {
+	if n == nil || n.group == nil {
 		return // nobody listens: lost, as on a wire
 	}
 	for _, f := range frames {
-		if len(f) <= n.mtu+aoe.EthernetSize {
-			n.in = append(n.in, append(make([]byte, 0, len(f)), f...)) // no spare capacity to read by mistake
+		if l := n.group.choose(f); l != nil && len(f) <= n.mtu+aoe.EthernetSize {
+			l.in = append(l.in, append(make([]byte, 0, len(f)), f...)) // no spare capacity to read by mistake
 		}
 	}
 	m.changed.Broadcast()
@@ -111,11 +110,12 @@ func (m *Machine) lookupInterface(name string) (target.Interface, error) {
 	return target.Interface{}, fmt.Errorf("%w: %q", target.ErrNoInterface, name)
 }
 
-// link is the one link on an interface.
+// link is a link on an interface.
 type link struct {
 	m     *Machine
 	netif *Netif
 	fd    int
+	in    [][]byte // waiting to be received
 	lent  [][]byte
 	drops uint64
 }
@@ -123,26 +123,14 @@ type link struct {
 // firstFD is above what a kernel gives: real descriptors are not for queue.Wait.
 const firstFD = 1 << 30
 
-func (m *Machine) openLink(netif string) (target.Link, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.allowLocked("OpenLink"); err != nil {
-		return nil, err
-	}
-	n := m.netifs[netif]
-	if n == nil {
-		return nil, fmt.Errorf("%w: %q", target.ErrNoInterface, netif)
-	}
-	if n.link != nil {
-		m.t.Errorf("two links on %s at once: each sees the same frames", netif)
-	}
+// openLinkLocked opens one link more on n.
+func (m *Machine) openLinkLocked(n *Netif) *link {
 	l := &link{m: m, netif: n, fd: firstFD + m.calls}
 	for m.links[l.fd] != nil {
 		l.fd++
 	}
-	n.link, n.lost, n.mtu, n.in = l, nil, n.info.MTU, nil
 	m.links[l.fd] = l
-	return l, nil
+	return l
 }
 
 func (l *link) Receive(frames [][]byte) (int, error) {
@@ -151,9 +139,9 @@ func (l *link) Receive(frames [][]byte) (int, error) {
 	if l.netif.lost != nil {
 		return 0, l.netif.lost
 	}
-	n := copy(frames, l.netif.in)
-	l.lent = append(l.lent, l.netif.in[:n]...)
-	l.netif.in = l.netif.in[n:]
+	n := copy(frames, l.in)
+	l.lent = append(l.lent, l.in[:n]...)
+	l.in = l.in[n:]
 	return n, nil
 }
 
@@ -208,6 +196,5 @@ func (l *link) Close() error {
 		return syscall.EBADF
 	}
 	delete(l.m.links, l.fd)
-	l.netif.link = nil
 	return nil
 }

@@ -43,8 +43,12 @@ type memoryRig struct {
 
 // MemoryRig makes a target on a Machine; t's cleanup closes it and checks that
 // nothing is left open.
-func MemoryRig(t testing.TB) Faults {
+func MemoryRig(t testing.TB) Faults { return MemoryRigOf(t, 1) }
+
+// MemoryRigOf is a MemoryRig whose interfaces have that many workers each.
+func MemoryRigOf(t testing.TB, workers int) Faults {
 	m := NewMachine(t)
+	m.workers = workers
 	r := &memoryRig{machine: m, target: target.New(m.Config())}
 	t.Cleanup(func() {
 		m.FailAfter(-1)

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -24,10 +25,13 @@ import (
 // TestConversations holds the conversations of package target over real links,
 // with real disks: what a target in memory says must come out of the wire too.
 func TestConversations(t *testing.T) {
-	for _, link := range []string{"ring", "raw", "xdp"} {
-		t.Run(link, func(t *testing.T) {
+	for _, c := range []struct {
+		link    string
+		workers int
+	}{{"ring", 1}, {"ring", 3}, {"raw", 1}, {"xdp", 1}} {
+		t.Run(fmt.Sprintf("%s/workers=%d", c.link, c.workers), func(t *testing.T) {
 			t.Parallel()
-			targettest.Run(t, "../../../target/testdata", false, func(t testing.TB) targettest.Rig { return newRig(t, link) })
+			targettest.Run(t, "../../../target/testdata", false, func(t testing.TB) targettest.Rig { return newRig(t, c.link, c.workers) })
 		})
 	}
 }
@@ -41,13 +45,13 @@ type rig struct {
 	wires       map[string]*wire
 	mute        map[string]bool // interfaces too small for the protocol
 	dir         string
-	mark        string            // what the mark exports
+	marks       []string          // what the marks export, one on each worker
 	images      map[string]string // of the disks, by path
 }
 
 // newRig moves the calling goroutine into the target's namespace, for good: its
 // thread ends with it.
-func newRig(t testing.TB, link string) *rig {
+func newRig(t testing.TB, link string, workers int) *rig {
 	t.Helper()
 	r := &rig{t: t, link: link, here: netiotest.New(t), there: netiotest.New(t), wires: map[string]*wire{}, mute: map[string]bool{},
 		dir: t.TempDir(), images: map[string]string{}}
@@ -60,10 +64,12 @@ func newRig(t testing.TB, link string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.mark = r.Disk("mark", 1, false)
+	for i := range workers {
+		r.marks = append(r.marks, r.Disk(fmt.Sprintf("mark%d", i), 1, false))
+	}
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	r.target = New(Options{Link: link, Log: log, Spin: target.DefaultSpin})
+	r.target = New(Options{Link: link, Log: log, Spin: target.DefaultSpin, Workers: workers})
 	t.Cleanup(func() {
 		if err := r.target.Close(context.Background()); err != nil {
 			t.Error(err)
@@ -90,8 +96,13 @@ func (r *rig) Interface(name string, mtu int) aoe.MAC {
 	}
 	r.target.InterfaceChanged(target.Interface(info))
 	if fresh {
-		r.do(target.Export{Path: r.mark, Addr: mark, Interface: name, Quiet: true})
-		r.do(target.Accept{Addr: mark, Host: markHost})
+		for i, path := range r.marks { // the first devices here: each worker gets one
+			r.do(target.Export{Path: path, Addr: mark(i), Interface: name, Quiet: true})
+			r.do(target.Accept{Addr: mark(i), Host: markHost})
+		}
+		if info, _ := r.target.Interface(name); info.Workers != len(r.marks) {
+			r.t.Fatalf("%s has %d workers, want %d: this needs PACKET_FANOUT_EBPF and CAP_BPF", name, info.Workers, len(r.marks))
+		}
 	}
 	requireLink(r.t, r.target, r.link)
 	r.mute[name] = aoe.Sectors(mtu) == 0
@@ -160,5 +171,5 @@ func (r *rig) Sectors(path string, lba, n int) []byte {
 func (r *rig) Send(netif string, frame []byte) { r.wires[netif].send(frame) }
 
 func (r *rig) Collect(netif string, want int) [][]byte {
-	return r.wires[netif].collect(want, r.mute[netif])
+	return r.wires[netif].collect(want, len(r.marks), r.mute[netif])
 }

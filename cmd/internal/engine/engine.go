@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
 
 	"vbladefs/disk"
 	"vbladefs/netio"
@@ -30,14 +31,22 @@ type Options struct {
 	// each; 0 for the defaults.
 	RingBytes, Requests int
 	Log                 *logrus.Logger
+
+	Workers int   // of an interface, where its links can be shared; 0: 1
+	CPUs    []int // processors to pin workers to; none: the kernel chooses
 }
 
 // New returns a target on this machine's interfaces and disks.
 func New(o Options) *target.Target {
-	return target.New(target.Config{Log: o.Log, Cache: o.Cache, Spin: o.Spin, Requests: o.Requests, Parts: target.Parts{
-		OpenLink: func(netif string) (target.Link, error) {
-			return netio.Open(netif, netio.Options{Kind: o.Link, RingBytes: o.RingBytes, Log: func(m string) { o.Log.Warn(m) }})
+	return target.New(target.Config{Log: o.Log, Cache: o.Cache, Spin: o.Spin, Requests: o.Requests, Workers: o.Workers, CPUs: o.CPUs, Parts: target.Parts{
+		OpenLinks: func(netif string, workers int) (target.LinkGroup, error) {
+			g, err := netio.OpenGroup(netif, workers, netio.Options{Kind: o.Link, RingBytes: o.RingBytes, Log: func(m string) { o.Log.Warn(m) }})
+			if err != nil {
+				return nil, err
+			}
+			return group{g}, nil
 		},
+		PinThread:       pinThread,
 		OpenQueue:       queueOpener(o, disk.NewQueue),
 		Identify:        disk.Identify,
 		OpenStore:       openStore,
@@ -45,6 +54,27 @@ func New(o Options) *target.Target {
 		AllocBuffers:    disk.AllocBuffers,
 		FreeBuffers:     disk.FreeBuffers,
 	}})
+}
+
+// group is a netio.Group as a target.LinkGroup.
+type group struct{ *netio.Group }
+
+func (g group) Links() []target.Link {
+	var links []target.Link
+	for _, l := range g.Group.Links() {
+		links = append(links, l)
+	}
+	return links
+}
+
+// pinThread binds the calling thread to a processor.
+func pinThread(cpu int) error {
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("binding a thread to processor %d: %w", cpu, err)
+	}
+	return nil
 }
 
 // Follow tells t of every interface and its changes until ctx ends. When the

@@ -67,21 +67,22 @@ const (
 	forSilence = 50 * time.Millisecond
 )
 
-// The mark is an export that answers only to one host, the wire itself: its
-// answer tells that the target is done with all that was sent before.
-var (
-	mark     = aoe.Addr{Shelf: 65000, Slot: 200}
-	markHost = aoe.MAC{0x02, 0xff, 0, 0, 0, 1}
-)
+// A mark is an export that answers only to one host, the wire itself: its
+// answer tells that its worker is done with all that was sent before.
+const markShelf = 65000
+
+func mark(i int) aoe.Addr { return aoe.Addr{Shelf: markShelf, Slot: uint8(200 + i)} }
+
+var markHost = aoe.MAC{0x02, 0xff, 0, 0, 0, 1}
 
 // collect returns the frames that the target has sent because of all that was
-// done before, at least want of them unless it takes too long. mute tells that
-// the target serves nothing here.
-func (w *wire) collect(want int, mute bool) [][]byte {
+// done before, at least want of them unless it takes too long. Each worker has
+// a mark; mute tells that the target serves nothing here.
+func (w *wire) collect(want, marks int, mute bool) [][]byte {
 	w.t.Helper()
 	var frames [][]byte
 	keep := func(frame []byte) (h aoe.Header) {
-		if h, _ = aoe.DecodeHeader(frame); h.Addr != mark {
+		if h, _ = aoe.DecodeHeader(frame); h.Addr.Shelf != markShelf {
 			frames = append(frames, frame)
 		}
 		return h
@@ -94,10 +95,11 @@ func (w *wire) collect(want int, mute bool) [][]byte {
 	}
 	// Twice: a worker that looked for operations just before the first is sure
 	// to look again before the second.
-	for range 2 {
+	for i := range 2 * marks {
+		asked := mark(i % marks)
 		w.tag++
 		query := make([]byte, aoe.MinFrame)
-		aoe.Header{Dst: aoe.Broadcast, Src: markHost, Version: aoe.Version, Addr: mark, Command: aoe.CmdConfig, Tag: w.tag}.Put(query)
+		aoe.Header{Dst: aoe.Broadcast, Src: markHost, Version: aoe.Version, Addr: asked, Command: aoe.CmdConfig, Tag: w.tag}.Put(query)
 		w.send(query)
 		for answered := false; !answered; {
 			frame := w.receive(forFrame)
@@ -105,7 +107,7 @@ func (w *wire) collect(want int, mute bool) [][]byte {
 				w.t.Fatal("the target does not answer any more")
 			}
 			h := keep(frame)
-			answered = h.Addr == mark && h.Tag == w.tag
+			answered = h.Addr == asked && h.Tag == w.tag
 		}
 	}
 	for len(frames) < want { // transfers that the disk has not finished

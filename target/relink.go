@@ -1,0 +1,93 @@
+package target
+
+import (
+	"errors"
+	"fmt"
+)
+
+// This file opens and closes the links of an interface; Target.ops is held.
+
+// relink closes the links of n, if it has any, and opens new ones. Old and new
+// never live at once: each would see the same frames, and a write that is
+// carried out twice could undo a later one.
+func (t *Target) relink(n *netif) error {
+	t.unlink(n)
+	group, err := t.parts.OpenLinks(n.name, t.workers)
+	if err != nil {
+		return fmt.Errorf("cannot receive on %s: %w", n.name, err)
+	}
+	links := group.Links()
+	n.group = group
+	if err := t.start(n, len(links)); err != nil {
+		for _, l := range links {
+			err = errors.Join(err, l.Close())
+		}
+		n.closeGroup()
+		return fmt.Errorf("cannot receive on %s: %w", n.name, err)
+	}
+	n.linked.Store(true)
+	for i, w := range n.workers[:n.lanes] {
+		w.opened.Store(&links[i])
+		w.post(func() { w.link = links[i] })
+	}
+	t.log.Infof("interface %s, MTU %d: %s", n.name, n.info.Load().MTU, n.service(links[0].Kind()))
+	return nil
+}
+
+// start spreads the ports of n over as many workers as its new group has links,
+// steers their frames there, and has the links receive.
+func (t *Target) start(n *netif, lanes int) error {
+	for len(n.workers) < lanes {
+		if err := t.addWorker(n); err != nil {
+			return err
+		}
+	}
+	if n.lanes != lanes {
+		t.mu.Lock()
+		n.lanes = lanes
+		t.mu.Unlock()
+		n.spread()
+	}
+	for _, p := range n.ports {
+		if w := p.home.Load(); w.index > 0 { // all begin at the first
+			if err := n.steer(p.blade.addr, w); err != nil {
+				return err
+			}
+		}
+	}
+	return n.group.Start()
+}
+
+// unlink has the workers of n serve what has arrived and close their links.
+func (t *Target) unlink(n *netif) {
+	for _, closed := range n.postAll(func(w *worker) { w.serveArrived(); w.closeLink() }) {
+		<-closed
+	}
+	n.closeGroup()
+}
+
+// arrivedBatches is how many batches may wait in a link: more than fit in its
+// ring, and not so many that a flood makes it endless.
+const arrivedBatches = 64
+
+// serveArrived serves the frames that have arrived by now, and sends the
+// replies that need no waiting.
+func (w *worker) serveArrived() {
+	for range arrivedBatches {
+		if w.link == nil || w.broken != nil || !w.receive() {
+			break
+		}
+	}
+	w.send()
+}
+
+// closeGroup closes what steers frames to the links of n.
+func (n *netif) closeGroup() {
+	if n.group == nil {
+		return
+	}
+	if err := n.group.Close(); err != nil {
+		n.workers[0].target.log.WithError(err).Warnf("interface %s: closing what spreads its frames", n.name)
+	}
+	n.group = nil
+}
