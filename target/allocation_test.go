@@ -15,7 +15,7 @@ var (
 
 // loopRig lends the worker of a target with two exports on eth0.
 func loopRig(t testing.TB) *target.Borrowed {
-	rig := newRig(t)
+	rig := newRigOf(t, 1)
 	rig.Interface("eth0", 4200)
 	for i, name := range []string{"a", "b"} {
 		must(t, rig.Target().Do(target.AddDrive{Name: name, Path: rig.Disk(name, 1000, false)}))

@@ -17,10 +17,13 @@ type Borrowed struct {
 }
 
 // Borrow stops the first worker of an interface between two turns, until Return.
-func Borrow(t *Target, netif string) *Borrowed {
+func Borrow(t *Target, netif string) *Borrowed { return BorrowNumber(t, netif, 0) }
+
+// BorrowNumber is Borrow of the i-th worker.
+func BorrowNumber(t *Target, netif string, i int) *Borrowed {
 	t.ops.Lock()
 	defer t.ops.Unlock()
-	b := &Borrowed{t: t, w: t.netifs[netif].workers[0], back: make(chan struct{})}
+	b := &Borrowed{t: t, w: t.netifs[netif].workers[i], back: make(chan struct{})}
 	lent := make(chan struct{})
 	b.w.post(func() { close(lent); <-b.back })
 	<-lent
@@ -95,11 +98,23 @@ func (n *netif) unreturned() error {
 	return all
 }
 
-// Home is the number of the worker that serves an address on an interface.
-func Home(t *Target, addr aoe.Addr, netif string) int {
+// Homes says which worker serves each address on an interface, and how many
+// devices each worker is the home of.
+func Homes(t *Target, netif string) (addrs map[aoe.Addr]int, devices []int) {
 	t.ops.Lock()
 	defer t.ops.Unlock()
-	return t.netifs[netif].table.Load().get(addr).home.Load().index
+	n := t.netifs[netif]
+	if n == nil {
+		return nil, nil
+	}
+	addrs = map[aoe.Addr]int{}
+	for _, p := range n.ports {
+		addrs[p.blade.addr] = p.home.Load().index
+	}
+	for _, w := range n.workers {
+		devices = append(devices, w.devices)
+	}
+	return addrs, devices
 }
 
 // SetDrainGrace changes how long removals wait for requests in flight.

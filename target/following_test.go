@@ -130,7 +130,7 @@ func TestEveryInterface(t *testing.T) {
 	if p, _ := rig.Target().Port(blade, target.EveryInterface); p.EffectiveSectors != 2 || !p.Up || p.Stats.Others != 3 {
 		t.Errorf("on three: %+v", p)
 	}
-	if open := m.Open(); !strings.HasPrefix(open, "3 queues, 3 buffers, ") || strings.Contains(open, "link lo") {
+	if open := m.Open(); !strings.HasPrefix(open, fmt.Sprintf("%d queues, %[1]d buffers, ", 3*rigWorkers)) || strings.Contains(open, "link lo") {
 		t.Errorf("open: %s", open)
 	}
 	// One that cannot be served now does not keep the export from the others.

@@ -23,7 +23,7 @@ type victim struct {
 }
 
 func newVictim(t testing.TB) *victim {
-	rig := newRig(t)
+	rig := newRigOf(t, 1)
 	v := &victim{machine: rig.Machine(), target: rig.Target(), own: map[aoe.Addr]bool{}}
 	rig.Interface("eth0", 4200)
 	for i, name := range []string{"a", "b", "r"} {

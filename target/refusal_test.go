@@ -24,7 +24,12 @@ func state(rig targettest.Faults) string {
 	for i := range drives {
 		drives[i].Stats = target.Stats{}
 	}
-	return fmt.Sprintf("drives %+v\nports %+v\nblades %+v\nserved %v\nopen %s", drives, ports, t.Blades(), t.Served(), rig.Machine().Open())
+	text := fmt.Sprintf("drives %+v\nports %+v\nblades %+v\nserved %v\nopen %s", drives, ports, t.Blades(), t.Served(), rig.Machine().Open())
+	for _, n := range t.Interfaces() {
+		addrs, devices := target.Homes(t, n.Name)
+		text += fmt.Sprintf("\n%s: %+v\nhomes %v, devices %v, steered %v", n.Name, n, addrs, devices, rig.Machine().Steered(n.Name))
+	}
+	return text
 }
 
 // populated has the drives d (1.0 on eth0), e (2.0 on all) and idle, a

@@ -3,6 +3,7 @@ package target_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -180,7 +181,7 @@ func TestRebindUnderLoad(t *testing.T) {
 	must(t, rig.Target().Do(target.AddDrive{Name: "old", Path: "/disks/d"}))
 	must(t, rig.Target().Do(target.Rebind{Addr: blade, Interface: "eth0", Path: "/disks/next"}))
 	must(t, rig.Target().Do(target.Rebind{Addr: blade, Interface: "eth0", Path: "/disks/d"}))
-	if m.Open() != `1 queues, 1 buffers, ["link eth0" "store /disks/d"]` {
+	if m.Open() != fmt.Sprintf(`%d queues, %[1]d buffers, ["link eth0" "store /disks/d"]`, rigWorkers) {
 		t.Errorf("open: %s", m.Open())
 	}
 }

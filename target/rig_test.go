@@ -7,9 +7,12 @@ import (
 	"vbladefs/target/targettest"
 )
 
+// rigWorkers is how many workers an interface has in tests that do not say so.
+var rigWorkers = 1
+
 // newRig is a target in memory. At the end of the test every request must be
 // back in its pool.
-func newRig(t testing.TB) targettest.Faults { return newRigOf(t, 1) }
+func newRig(t testing.TB) targettest.Faults { return newRigOf(t, rigWorkers) }
 
 // newRigOf is newRig with that many workers on each interface.
 func newRigOf(t testing.TB, workers int) targettest.Faults {

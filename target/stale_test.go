@@ -28,14 +28,23 @@ const (
 // transfers finish in random order, late or with an error (INITIATORS.md §8.9).
 // No copy of a write may take effect once a later write was acknowledged.
 func TestStaleDuplicates(t *testing.T) {
+	t.Run("one worker", func(t *testing.T) { testStaleDuplicates(t, &stale{rig: newRig(t)}) })
+	t.Run("three workers", func(t *testing.T) { testStaleDuplicates(t, &stale{rig: newRigOf(t, 3)}) })
+	// Both addresses on one interface, whose workers may be late: what comes
+	// first must be first, whichever address it is for.
+	t.Run("late workers", func(t *testing.T) {
+		testStaleDuplicates(t, &stale{rig: newRigOf(t, 3), late: true})
+	})
+}
+
+func testStaleDuplicates(t *testing.T, s *stale) {
 	seed := *staleSeed
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
 	t.Logf("go test -run StaleDuplicates -stale.seed %d", seed)
-	rig := newRig(t)
-	s := &stale{t: t, rig: rig, machine: rig.Machine(), rnd: rand.New(rand.NewPCG(seed, 1)),
-		copies: map[uint32]staleCopy{}}
+	rig := s.rig
+	s.t, s.machine, s.rnd, s.copies = t, rig.Machine(), rand.New(rand.NewPCG(seed, 1)), map[uint32]staleCopy{}
 	s.setUp()
 	for s.started < *staleOperations || len(s.active) > 0 {
 		s.round()
@@ -59,6 +68,7 @@ type stale struct {
 	machine *targettest.Machine
 	disk    *targettest.Medium
 	rnd     *rand.Rand
+	late    bool // one interface only, and workers that are late
 	now     int
 	paths   []stalePath
 	active  []*staleOp
@@ -97,7 +107,9 @@ func (s *stale) setUp() {
 	for i, p := range []stalePath{{"eth0", aoe.Addr{Shelf: 1}}, {"eth1", aoe.Addr{Shelf: 1}}, {"eth0", aoe.Addr{Shelf: 2}}, {"eth1", aoe.Addr{Shelf: 2}}} {
 		drive := []string{"d", "alias"}[i/2]
 		must(s.t, s.rig.Target().Do(target.AddPort{Drive: drive, Addr: p.addr, Interface: p.netif, Buffers: 16}))
-		s.paths = append(s.paths, p)
+		if !s.late || p.netif == "eth0" {
+			s.paths = append(s.paths, p)
+		}
 	}
 	// As if written once, by generation 0.
 	for lba := range staleSectors {
@@ -116,6 +128,9 @@ func (s *stale) setUp() {
 func (s *stale) round() {
 	s.now++
 	s.machine.SetMode([]targettest.Mode{targettest.Held, targettest.Held, targettest.Held, targettest.Prompt, targettest.Inline}[s.rnd.IntN(5)])
+	for i := 0; s.late && i < 3; i++ {
+		s.machine.Delay("eth0", i, s.rnd.IntN(3) == 0 && s.started < *staleOperations)
+	}
 	finish := s.someTransfers()
 	done := make(chan struct{})
 	go func() {

@@ -2,6 +2,7 @@ package targettest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"vbladefs/target"
@@ -103,12 +104,12 @@ func (g *group) Close() error {
 
 func (l *link) openLocked() bool { return l.m.links[l.fd] == l }
 
-// Steered is how many addresses are steered away from the first link of an
-// interface.
-func (m *Machine) Steered(netif string) int {
+// Steered says which addresses are steered away from the first link of an
+// interface, and where.
+func (m *Machine) Steered(netif string) map[aoe.Addr]int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.netifs[netif].group.steered)
+	return maps.Clone(m.netifs[netif].group.steered)
 }
 
 // ShareLinks says how many links an interface may have from now on; without,
@@ -117,6 +118,15 @@ func (m *Machine) ShareLinks(most int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.shares = most
+}
+
+// Delay has the i-th link of an interface receive nothing, as if its worker had
+// no time, or ends that.
+func (m *Machine) Delay(netif string, i int, late bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.netifs[netif].group.links[i].late = late
+	m.changed.Broadcast()
 }
 
 // Mislead has frames come by links past the right one, as while an interface

@@ -149,7 +149,7 @@ func (m *Machine) freeBuffers(b []byte) error {
 	return syscall.Munmap(b) // later use crashes the test
 }
 
-// Open says what is open: links by interface, queues, buffers, media by path.
+// Open says what is open: interfaces with links, queues, buffers, media by path.
 func (m *Machine) Open() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -163,7 +163,7 @@ func (m *Machine) Open() string {
 		}
 	}
 	slices.Sort(names)
-	return fmt.Sprintf("%d queues, %d buffers, %q", len(m.queues), m.buffers, names)
+	return fmt.Sprintf("%d queues, %d buffers, %q", len(m.queues), m.buffers, slices.Compact(names))
 }
 
 // Nothing is what Open says when all is closed.

@@ -130,7 +130,7 @@ func (q *queue) Reap(tokens []uint64, errs []error) int {
 // readyLocked reports whether Wait has reason to return.
 func (q *queue) readyLocked() bool {
 	l := q.m.links[q.fd]
-	return q.woken || len(q.done) > 0 || l != nil && (len(l.in) > 0 || l.netif.lost != nil)
+	return q.woken || len(q.done) > 0 || l != nil && (len(l.in) > 0 && !l.late || l.netif.lost != nil)
 }
 
 func (q *queue) Wait(fd int, timeout time.Duration) error {
