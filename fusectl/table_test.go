@@ -36,8 +36,8 @@ func TestTotal(t *testing.T) {
 }
 
 func TestInterfaceTexts(t *testing.T) {
-	netif := target.InterfaceInfo{Name: "eth0", MTU: 9000, Ports: 1, Ignored: 2, Foreign: 3, ReceiveDrops: 4, SendDrops: 5}
-	if got, want := interfaceStats(netif), "ports 1\nignored 2\nforeign 3\nreceive_drops 4\nsend_drops 5\n"; got != want {
+	netif := target.InterfaceInfo{Name: "eth0", MTU: 9000, Ports: 1, Ignored: 2, Foreign: 3, ReceiveDrops: 4, SendDrops: 5, Workers: 6}
+	if got, want := interfaceStats(netif), "ports 1\nignored 2\nforeign 3\nreceive_drops 4\nsend_drops 5\nworkers 6\n"; got != want {
 		t.Errorf("stats: got %q, want %q", got, want)
 	}
 	for _, tt := range []struct {

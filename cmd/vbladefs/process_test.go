@@ -27,7 +27,7 @@ func TestCommandLine(t *testing.T) {
 		{"version", "version", 0, []string{"vbladefs 1.2-test\n"}},
 		{"--version", "--version", 0, []string{"vbladefs 1.2-test\n"}},
 		{"unknown command", "sreve /x", 2, []string{`unknown command "sreve"`, "vbladefs help"}},
-		{"serve -h", "serve -h", 0, append(usage, "-cache", "-io", "-link", "-group", "-busy-poll", "-ring", "-requests")},
+		{"serve -h", "serve -h", 0, append(usage, "-cache", "-io", "-link", "-group", "-busy-poll", "-ring", "-requests", "-workers", "-cpus")},
 		{"no directory", "serve", 2, append(usage, "0 arguments, want one")},
 		{"two directories", "serve /a /b", 2, append(usage, "2 arguments, want one")},
 		{"unknown flag", "serve -colour red /a", 2, append(usage, "-colour")},
@@ -39,6 +39,9 @@ func TestCommandLine(t *testing.T) {
 		{"small ring", "serve -ring 64k /a", 2, append(usage, "-ring 64k", "want 256k to 1g")},
 		{"odd ring", "serve -ring 4x /a", 2, append(usage, `"4x"`)},
 		{"few requests", "serve -requests 5 /a", 2, append(usage, "-requests 5", "want 64 to 8192")},
+		{"no worker", "serve -workers 0 /a", 2, append(usage, "want 1 to 64")},
+		{"malformed processors", "serve -cpus 1-0 /a", 2, append(usage, `"1-0"`, "such as 0,2-3")},
+		{"absent processor", "serve -cpus 0,1023 /a", 2, append(usage, "processor 1023", "taskset")},
 		{"not a directory", "serve /dev/null", 1, []string{"vbladefs serve:", "not a directory"}},
 		{"below a file", "serve /dev/null/x", 1, []string{"vbladefs serve:", "not a directory"}},
 	} {

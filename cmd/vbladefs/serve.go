@@ -33,6 +33,9 @@ const closeGrace = 10 * time.Second
 // processors there are.
 const minProcessors = 4
 
+// maxWorkers bounds -workers: each has memory of its own, 20 MiB by default.
+const maxWorkers = 64
+
 // serveOptions is the command line of serve.
 type serveOptions struct {
 	dir      string
@@ -44,6 +47,8 @@ type serveOptions struct {
 	busyPoll time.Duration
 	ring     bytesize.Size
 	requests int
+	workers  int
+	cpus     []int
 }
 
 func parseServe(args []string, w io.Writer) (serveOptions, error) {
@@ -56,8 +61,10 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	f.StringVar(&o.group, "group", "", "group that may write to the control tree, besides root")
 	f.BoolVar(&o.nonEmpty, "nonempty", false, "mount over a DIRECTORY that holds something, and hide that")
 	f.DurationVar(&o.busyPoll, "busy-poll", target.DefaultSpin, "how long to look for frames before sleeping; 0 to sleep at once")
-	f.Var(&o.ring, "ring", "memory for the frames that an interface has received, 256k to 1g")
+	f.Var(&o.ring, "ring", "memory for the frames that an interface has received, 256k to 1g; for each worker")
 	f.IntVar(&o.requests, "requests", target.DefaultRequests, "transfers that a worker can have in flight, 64 to 8192, with 16 KiB of memory each")
+	f.IntVar(&o.workers, "workers", 1, "how many workers share the exports of an interface")
+	cpus := f.String("cpus", "", "processors to pin workers to, such as 0,2-3; by default the kernel chooses")
 	f.Usage = func() {}
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		_, _ = fmt.Fprint(w, "usage: vbladefs serve [options] DIRECTORY\n\nMounts the control tree on DIRECTORY and serves until SIGTERM or SIGINT.\n\n")
@@ -82,6 +89,12 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 		return o, badUsage("-requests %d: want 64 to 8192", o.requests)
 	case o.busyPoll < 0 || o.busyPoll > time.Second:
 		return o, badUsage("-busy-poll %s: want 0 to 1s", o.busyPoll)
+	case o.workers < 1 || o.workers > maxWorkers:
+		return o, badUsage("-workers %d: want 1 to %d", o.workers, maxWorkers)
+	}
+	var err error
+	if o.cpus, err = parseCPUs(*cpus); err != nil {
+		return o, badUsage("-cpus: %v", err)
 	}
 	o.dir = f.Arg(0)
 	return o, nil
@@ -97,6 +110,9 @@ func serve(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := checkCPUs(o.cpus); err != nil {
+		return badUsage("-cpus: %v", err)
+	}
 	events := fusectl.NewEvents()
 	log := newLogger()
 	log.AddHook(events)
@@ -107,10 +123,10 @@ func serve(args []string, stdout io.Writer) error {
 	// A worker keeps its processor while it is busy. With no more than one the
 	// runtime would let the goroutines behind it wait for milliseconds; with more
 	// it leaves their turns to the kernel.
-	runtime.GOMAXPROCS(max(minProcessors, runtime.GOMAXPROCS(0)))
+	runtime.GOMAXPROCS(max(minProcessors, runtime.GOMAXPROCS(0)) + o.workers - 1)
 
 	t := engine.New(engine.Options{Link: o.link, IO: o.io, Cache: target.Cache(o.cache), Spin: o.busyPoll,
-		RingBytes: int(o.ring), Requests: o.requests, Log: log})
+		RingBytes: int(o.ring), Requests: o.requests, Workers: o.workers, CPUs: o.cpus, Log: log})
 	go engine.Follow(ctx, t, log)
 	tree, err := fusectl.Mount(o.dir, t, fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty})
 	if err != nil {
