@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"runtime"
 	"testing"
 
@@ -56,14 +57,16 @@ func nextBlock(io *initiator.IO, blocks uint64) {
 // library allocates for each frame.
 func TestNothingAllocates(t *testing.T) {
 	for _, c := range []struct {
-		io    string
-		cache target.Cache
+		io      string
+		cache   target.Cache
+		workers int
 	}{
-		{"uring", target.CacheWriteback}, {"uring", target.CacheDirect}, {"uring", target.CacheDurable},
-		{"sync", target.CacheDirect}, // the others do not differ
+		{"uring", target.CacheWriteback, 1}, {"uring", target.CacheDirect, 1}, {"uring", target.CacheDurable, 1},
+		{"sync", target.CacheDirect, 1}, // the others do not differ
+		{"uring", target.CacheWriteback, 3},
 	} {
-		t.Run(c.io+"/"+string(c.cache), func(t *testing.T) {
-			_, _, x := exportOn(t, Options{Link: "ring", IO: c.io, Cache: c.cache}, 9000, 8<<20)
+		t.Run(fmt.Sprintf("%s/%s/workers=%d", c.io, c.cache, c.workers), func(t *testing.T) {
+			_, _, x := exportOn(t, Options{Link: "ring", IO: c.io, Cache: c.cache, Workers: c.workers}, 9000, 8<<20)
 			stampAll(t, x)
 			for _, r := range requests {
 				const n = 5000
