@@ -94,7 +94,8 @@ func (n *netif) stop() {
 	n.closeGroup()
 }
 
-// barrier returns when each worker of n has passed one.
+// barrier returns when each worker of n has finished the turn it is in: it has
+// then seen every table published before, and sent every reply queued before.
 func (n *netif) barrier() {
 	for _, wait := range n.postAll(func(*worker) {}) {
 		<-wait

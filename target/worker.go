@@ -253,14 +253,6 @@ func (w *worker) post(f func()) {
 	w.queue.Wake()
 }
 
-// barrier returns when the worker has finished the turn it is in: it has then
-// seen every table published before, and sent every reply queued before.
-func (w *worker) barrier() {
-	passed := make(chan struct{})
-	w.post(func() { close(passed) })
-	<-passed
-}
-
 // postReady hands a request of w that another worker unblocked back to it.
 func (w *worker) postReady(r *request) {
 	w.mail.mu.Lock()
