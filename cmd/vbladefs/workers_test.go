@@ -31,9 +31,7 @@ func TestWorkersUnderLoad(t *testing.T) {
 			d.echo(fmt.Sprintf("0 %d eth0 %s", i, path), "kvblade/add")
 		}
 	}
-	if n := d.stat("interfaces/eth0/stats", "workers"); n != "3" {
-		t.Fatalf("%s workers: this needs PACKET_FANOUT_EBPF and CAP_BPF", n)
-	}
+	requireWorkers(t, d, "3")
 	moved := make(chan string, 1)
 	go func() {
 		_, complaint, err := d.shell(`set -e
@@ -98,6 +96,18 @@ func TestWorkersUnderLoad(t *testing.T) {
 	}
 }
 
+// requireWorkers ends the test unless links can be shared here.
+func requireWorkers(t *testing.T, d *daemon, want string) {
+	t.Helper()
+	switch n := d.stat("interfaces/eth0/stats", "workers"); {
+	case n == want:
+	case os.Getenv("CI") == "true":
+		t.Fatalf("%s workers, want %s: this needs PACKET_FANOUT_EBPF and CAP_BPF", n, want)
+	default:
+		t.Skipf("%s workers, want %s: this needs PACKET_FANOUT_EBPF and CAP_BPF", n, want)
+	}
+}
+
 // TestWorkersWhereLinksCannotBeShared: one worker serves, and the log says why.
 func TestWorkersWhereLinksCannotBeShared(t *testing.T) {
 	t.Parallel()
@@ -150,6 +160,7 @@ func TestWorkersArePinned(t *testing.T) {
 	}
 	path, content := image(t, mib)
 	d.echo("0 1 eth0 "+path, "kvblade/add")
+	requireWorkers(t, d, "2")
 	d.await("two threads are pinned", func() bool { return pinned() == 2 })
 	checkBytes(t, "0.1", readAll(t, connect(t, there, "eth0").open("0.1")), content)
 	if n := pinned(); n != 2 {
