@@ -55,7 +55,7 @@ func ForgetRules(t *Target) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	for _, b := range t.blades {
-		b.rules.Store(&rules{})
+		b.change(func(r *rules) { *r = rules{} })
 	}
 }
 

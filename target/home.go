@@ -87,7 +87,7 @@ func (t *Target) moveHome(d *drive, old, next *device) error {
 		}
 	}
 	leaving := old
-	err := t.handOver(moves, func() { d.device.Store(next) })
+	err := t.handOver(moves, func() { d.setDevice(next) })
 	if err != nil {
 		leaving = next
 	}

@@ -10,19 +10,23 @@ import (
 
 // device is a backing store, opened and claimed once however many drives name
 // it: the order of overlapping requests, the flush and the size belong to it.
+//
+// What a request needs comes first: of thousands of devices the processor's
+// caches hold none, and each line counts.
 type device struct {
-	key   string // as Parts.Identify names it
 	store Store
-	cache Cache  // guarded by Target.mu
-	note  string // what an administrator should know of the store; guarded by Target.mu
-	// durable is whether cache leaves nothing volatile, for workers to read.
-	durable atomic.Bool
-	users   int // drives; guarded by Target.ops
-	order   order
-	homes   map[*netif]*home // where it has ports; guarded by Target.ops
 	// writeThrough is what an initiator asked for with SET FEATURES: every
 	// write durable. It never makes a write less safe than the cache policy.
 	writeThrough atomic.Bool
+	// durable is whether cache leaves nothing volatile, for workers to read.
+	durable atomic.Bool
+	order   order
+
+	key   string           // as Parts.Identify names it
+	cache Cache            // guarded by Target.mu
+	note  string           // what an administrator should know of the store; guarded by Target.mu
+	users int              // drives; guarded by Target.ops
+	homes map[*netif]*home // where it has ports; guarded by Target.ops
 }
 
 // sectors is the capacity of d.
@@ -53,6 +57,14 @@ func (d *drive) readOnly() bool {
 	return d.access == AccessReadOnly || d.device.Load().store.ReadOnly()
 }
 
+// setDevice puts dev under d and its ports; Target.ops is held.
+func (d *drive) setDevice(dev *device) {
+	d.device.Store(dev)
+	for p := range d.eachPort() {
+		p.device.Store(dev)
+	}
+}
+
 // blade is an AoE address that serves a drive.
 type blade struct {
 	addr     aoe.Addr
@@ -60,6 +72,7 @@ type blade struct {
 	bindings []*binding // guarded by Target.mu
 	rules    atomic.Pointer[rules]
 	rulesMu  sync.Mutex // serialises changes of rules
+	ports    []*port    // that have the rules, too; guarded by rulesMu
 }
 
 // rules is what the protocol and the administrator keep for one address. It is
@@ -98,6 +111,27 @@ func (b *blade) change(edit func(*rules)) {
 	next := *b.rules.Load()
 	edit(&next)
 	b.rules.Store(&next)
+	for _, p := range b.ports {
+		p.rules.Store(&next)
+	}
+}
+
+// noRules are the rules of most blades.
+var noRules rules
+
+// govern gives p the rules of its blade, now and when they change.
+func (b *blade) govern(p *port) {
+	b.rulesMu.Lock()
+	defer b.rulesMu.Unlock()
+	p.rules.Store(b.rules.Load())
+	b.ports = append(b.ports, p)
+}
+
+// release ends what govern began.
+func (b *blade) release(p *port) {
+	b.rulesMu.Lock()
+	defer b.rulesMu.Unlock()
+	b.ports = slices.DeleteFunc(b.ports, func(o *port) bool { return o == p })
 }
 
 // binding is a blade on an interface, or on every one, as it was configured.
@@ -111,26 +145,36 @@ type binding struct {
 	past    Stats   // of the ports that it had on interfaces since gone; guarded by Target.mu
 }
 
-// port is a binding on one interface: what a worker needs to serve it.
+// port is a binding on one interface: what a worker needs to serve it. What a
+// request needs comes first, as in device; some of it is a copy of what belongs
+// to the blade and the drive.
 type port struct {
+	addr    aoe.Addr               // the blade's
+	buffers int32                  // requests that may be in flight
+	sectors atomic.Int32           // most sectors of a request on this interface; 0: not served
+	home    atomic.Pointer[worker] // serves its address, and no other does
+	rules   atomic.Pointer[rules]  // the blade's
+	device  atomic.Pointer[device] // the drive's
+	counts  counters
+
+	locked  bool // the drive takes no writes, whatever its device says
 	binding *binding
 	blade   *blade
 	netif   *netif
-	home    atomic.Pointer[worker] // serves its address, and no other does
-	buffers int32                  // requests that may be in flight
-	sectors atomic.Int32           // most sectors of a request on this interface; 0: not served
-	counts  counters
 }
+
+// readOnly reports whether writes to p, which leads to d, are refused.
+func (p *port) readOnly(d *device) bool { return p.locked || d.store.ReadOnly() }
 
 // counters are a port's statistics. The workers of its interface write them,
 // mostly its home, and anyone reads them.
 type counters struct {
+	inFlight             atomic.Int32
 	reads, readSectors   atomic.Uint64
 	writes, writeSectors atomic.Uint64
 	others, errors       atomic.Uint64
 	failures             atomic.Uint64 // transfers that failed, among the errors
 	dropped, announces   atomic.Uint64
-	inFlight             atomic.Int32
 }
 
 // addTo adds c to s.

@@ -147,8 +147,11 @@ func (t *Target) attach(b *binding, n *netif) (*port, error) {
 		n.leave(device)
 		return nil, err
 	}
-	p := &port{binding: b, blade: b.blade, netif: n, buffers: int32(max(b.buffers, MinBuffers))}
+	p := &port{addr: b.blade.addr, binding: b, blade: b.blade, netif: n, buffers: int32(max(b.buffers, MinBuffers)),
+		locked: b.blade.drive.access == AccessReadOnly}
 	p.home.Store(w)
+	p.device.Store(device)
+	b.blade.govern(p)
 	p.sectors.Store(int32(portSectors(n.info.Load().MTU, b.sectors)))
 	t.mu.Lock()
 	b.ports = append(b.ports, p)
@@ -182,6 +185,7 @@ func (t *Target) detach(ports []*port) error {
 		p.binding.ports = without(p.binding.ports)
 		p.counts.addTo(&p.binding.past)
 		t.mu.Unlock()
+		p.blade.release(p)
 		p.netif.leave(p.blade.drive.device.Load())
 		if err := p.netif.steer(p.blade.addr, p.netif.workers[0]); err != nil {
 			t.log.WithError(err).Warn("frames of an address that is gone go to its worker still")

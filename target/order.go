@@ -18,6 +18,8 @@ type order struct {
 	mu      sync.Mutex
 	spans   []span // running and waiting, in no particular order; guarded by mu
 	entered uint64 // requests so far; guarded by mu
+
+	few [4]span // what spans begins in, near the rest
 }
 
 // span is the sectors [first, end) that a request transfers, none for a flush.
@@ -54,6 +56,9 @@ func (o *order) enter(r *request) bool {
 		if s.conflicts(&o.spans[i]) {
 			r.blockers++
 		}
+	}
+	if o.spans == nil {
+		o.spans = o.few[:0]
 	}
 	o.spans = append(o.spans, s)
 	free := r.blockers == 0 // once unlocked, a leave may have handed r out already

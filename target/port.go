@@ -172,7 +172,10 @@ func (t *Target) addBinding(d *drive, op AddPort, config []byte, quiet bool) err
 
 func newBlade(addr aoe.Addr, d *drive, config []byte) *blade {
 	b := &blade{addr: addr, drive: d}
-	b.rules.Store(&rules{config: bytes.Clone(config)})
+	b.rules.Store(&noRules)
+	if len(config) > 0 {
+		b.rules.Store(&rules{config: bytes.Clone(config)})
+	}
 	return b
 }
 

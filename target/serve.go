@@ -38,12 +38,12 @@ func (w *worker) frame(t *table, frame []byte) {
 
 // request serves a frame that names p, from the header on.
 func (w *worker) request(p *port, h aoe.Header, frame []byte) {
-	rules := p.blade.rules.Load()
+	rules := p.rules.Load()
 	if !rules.admits(h.Src) || p.sectors.Load() == 0 {
 		p.counts.dropped.Add(1)
 		return
 	}
-	reply := h.Reply(p.blade.addr, w.mac)
+	reply := h.Reply(p.addr, w.mac)
 	if h.Version != aoe.Version {
 		w.fail(p, reply, aoe.ErrVersion)
 		return
@@ -91,7 +91,7 @@ func (w *worker) ataCommand(p *port, rules *rules, h, reply aoe.Header, frame []
 		w.fail(p, reply, aoe.ErrReserved)
 		return true
 	}
-	device := p.blade.drive.device.Load()
+	device := p.device.Load()
 	if result, done := regs.Answer(q, device.sectors()); done {
 		w.result(p, reply, a, q, result)
 		return true
@@ -126,7 +126,7 @@ func (w *worker) ataCommand(p *port, rules *rules, h, reply aoe.Header, frame []
 // write checks what only a write has, and starts it.
 func (w *worker) write(p *port, d *device, reply aoe.Header, a aoe.ATA, q ata.Request, payload []byte) {
 	n := q.Sectors * aoe.SectorSize
-	if q.Sectors > int(p.sectors.Load()) || len(payload) < n || p.blade.drive.readOnly() {
+	if q.Sectors > int(p.sectors.Load()) || len(payload) < n || p.readOnly(d) {
 		w.abort(p, reply, a, q)
 		return
 	}

@@ -16,7 +16,7 @@ func (w *worker) configCommand(p *port, h, reply aoe.Header, frame []byte) bool 
 		w.fail(p, reply, aoe.ErrArgument)
 		return true
 	}
-	stored := p.blade.rules.Load().config
+	stored := p.rules.Load().config
 	switch c.Command {
 	case aoe.ConfigTest:
 		if !bytes.Equal(c.String, stored) {
@@ -57,7 +57,7 @@ func (b *blade) setConfig(s []byte, force bool) (stored bool) {
 func (w *worker) config(p *port, header aoe.Header, command aoe.ConfigCommand) {
 	b := w.reply()
 	header.Put(b)
-	text := p.blade.rules.Load().config
+	text := p.rules.Load().config
 	text = text[:min(len(text), max(w.room-aoe.ConfigSize, 0))] // it may have come over an interface with larger frames
 	end := aoe.Config{
 		Buffers:  uint16(p.buffers),
@@ -78,7 +78,7 @@ func (w *worker) announce(p *port) {
 	}
 	header := aoe.Header{Dst: aoe.Broadcast, Src: w.mac, Version: aoe.Version,
 		Response: true, Addr: p.blade.addr, Command: aoe.CmdConfig}
-	rules := p.blade.rules.Load()
+	rules := p.rules.Load()
 	p.counts.announces.Add(1)
 	listed := rules.announceTo()
 	if len(listed) == 0 {

@@ -27,7 +27,7 @@ func (w *worker) maskCommand(p *port, h, reply aoe.Header, frame []byte) bool {
 			return true
 		}
 	}
-	masks, end := p.blade.rules.Load().masks, aoe.MaskListSize
+	masks, end := p.rules.Load().masks, aoe.MaskListSize
 	masks = masks[:min(len(masks), max(w.room-end, 0)/aoe.DirectiveSize)]
 	aoe.MaskList{Command: m.Command, Count: uint8(len(masks))}.Put(b)
 	for i, mac := range masks {
@@ -87,7 +87,7 @@ func (w *worker) reserveCommand(p *port, h, reply aoe.Header, frame []byte) bool
 	}
 	b := w.reply()
 	reply.Put(b)
-	list, end := p.blade.rules.Load().reserve, aoe.ReserveSize
+	list, end := p.rules.Load().reserve, aoe.ReserveSize
 	list = list[:min(len(list), max(w.room-end, 0)/len(aoe.MAC{}))]
 	aoe.Reserve{Command: v.Command, Count: uint8(len(list))}.Put(b)
 	for i, mac := range list {
