@@ -35,6 +35,8 @@ var (
 
 // Queue carries the requests of one worker goroutine. Only that goroutine may call it, except for Wake.
 //
+// A regular file that another process truncates is asked for its length once in a turn, which Reap and Wait begin.
+//
 // A request's error is nil when the whole transfer took place, ErrShort, ErrRange, ErrClosed, or the kernel's
 // syscall.Errno itself (EROFS: the store was opened read-only). After an error part of the data may have been
 // transferred.
