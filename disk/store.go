@@ -2,6 +2,7 @@ package disk
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -145,12 +146,12 @@ func blockReadOnly(fd int) bool {
 }
 
 // inMemory reports whether a file lies in memory that is never written elsewhere: a tmpfs while there is no swap. It is
-// asked again with the size, should swap be added.
+// asked again with the size, should swap be added. Only 64-bit machines have the calls for it (transferPlain).
 func inMemory(fd int) bool {
 	var fs unix.Statfs_t
 	var info unix.Sysinfo_t
 	if unix.Fstatfs(fd, &fs) != nil || unix.Sysinfo(&info) != nil {
 		return false
 	}
-	return fs.Type == unix.TMPFS_MAGIC && info.Totalswap == 0
+	return bits.UintSize == 64 && fs.Type == unix.TMPFS_MAGIC && info.Totalswap == 0
 }

@@ -50,6 +50,13 @@ func transferInline(trap uintptr, fd int, data []byte, offset int64, flags int) 
 	return int(n), errno
 }
 
+// transferPlain is pread64(2) or pwrite64(2), as trap says, for a call that does not wait, as transferInline. It is for
+// 64-bit machines: others split the offset in ways of their own.
+func transferPlain(trap uintptr, fd int, data []byte, offset int64) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)), uintptr(offset), 0, 0)
+	return int(n), errno
+}
+
 // pwriteDsync is pwritev2(2) with RWF_DSYNC: the write is durable when it returns. data must not be empty.
 func pwriteDsync(fd int, data []byte, offset int64) (int, error) {
 	iov := unix.Iovec{Base: unsafe.SliceData(data)}
