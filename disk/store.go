@@ -12,15 +12,14 @@ import (
 
 // Store is one opened and claimed backing store. Its methods may be called from any goroutine, but Close only once no
 // request is in flight on any queue and none follows.
+//
+// What a request needs comes first, in as few lines of the processor's cache as can be: of thousands of stores it holds
+// none.
 type Store struct {
-	path     string
-	id       identity
-	fd       int // through the page cache
-	readOnly bool
-
+	fd        int // through the page cache
 	sizeBytes atomic.Int64
 	policy    atomic.Uint32
-	closed    atomic.Bool
+	readOnly  bool
 
 	// What this kernel and file system cannot do, learned from the first refusal; see try.go.
 	memory         atomic.Bool // file that lies in memory only: its reads and writes never wait
@@ -30,15 +29,19 @@ type Store struct {
 	noNowaitDirect atomic.Bool
 	mergePause     atomic.Int32 // see uringmerge.go
 
-	mu        sync.Mutex // guards the set-up of direct I/O and the notes
-	direct    directState
-	claimNote string
-
 	// Written once, under mu, before policy first becomes Direct; requests read them only when it is.
 	directFD    int // -1: O_DIRECT cannot be used
 	offsetAlign int64
 	memAlign    uintptr
 	blocks      *blockLocks // nil: the medium takes single sectors
+
+	id     identity
+	path   string
+	closed atomic.Bool
+
+	mu        sync.Mutex // guards the set-up of direct I/O and the notes
+	direct    directState
+	claimNote string
 }
 
 // SizeBytes returns the size found by Open or the last Refresh. The last sector may be incomplete.
