@@ -179,6 +179,15 @@ func DecodeHeader(frame []byte) (Header, bool) {
 	}, true
 }
 
+// PeekAddr reads only the address of frame, whatever the rest says. It is false
+// when frame is shorter than a header.
+func PeekAddr(frame []byte) (Addr, bool) {
+	if len(frame) < HeaderSize {
+		return Addr{}, false
+	}
+	return Addr{Shelf: binary.BigEndian.Uint16(frame[16:]), Slot: frame[18]}, true
+}
+
 // Put writes h into the first 24 bytes of frame; reserved bits become zero.
 func (h Header) Put(frame []byte) {
 	b := frame[:HeaderSize]

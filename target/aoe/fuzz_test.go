@@ -32,6 +32,9 @@ func FuzzDecodeHeader(f *testing.F) {
 	addFrames(f)
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		h, ok := DecodeHeader(frame)
+		if peeked, long := PeekAddr(frame); long != (len(frame) >= HeaderSize) || ok && peeked != h.Addr {
+			t.Fatalf("PeekAddr says %v %v, DecodeHeader %v", peeked, long, h.Addr)
+		}
 		if !ok {
 			if h != (Header{}) {
 				t.Fatalf("refused, but decoded %+v", h)
