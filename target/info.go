@@ -71,7 +71,7 @@ type InterfaceInfo struct {
 	Name         string
 	MTU          int    // bytes
 	Up           bool   // it is there, up, and served
-	Link         string // how frames are received: "ring", "raw"; empty while there is no link
+	Link         string // how frames are received: "ring", "raw", "xdp"; empty while there is no link
 	Workers      int    // that share it; 0 while there is no link
 	Ports        int
 	Ignored      uint64 // frames that no target answers: replies, forged sources, no AoE

@@ -25,7 +25,7 @@ type Link interface {
 	ReceiveDrops() uint64
 	// SendDrops counts the frames that the interface refused.
 	SendDrops() uint64
-	// Kind names the implementation: "ring", "raw".
+	// Kind names the implementation: "ring", "raw", "xdp".
 	Kind() string
 	Close() error
 }
