@@ -11,7 +11,9 @@ import "time"
 type polling struct {
 	most   time.Duration // the longest window; 0: never poll
 	window time.Duration
-	rest   time.Time // no polling before
+
+	rest  time.Duration // how long to leave the processor to others, when next they want it
+	until time.Time     // end of the rest; no polling before
 }
 
 const (
@@ -20,22 +22,29 @@ const (
 	// preemption is how long a turn without work takes only when the kernel has
 	// let others run meanwhile.
 	preemption = 200 * time.Microsecond
-	// restAfter is how long the processor is left to the others then.
-	restAfter = 100 * time.Millisecond
+	// leastRest is how long the processor is left to the others then; more when
+	// they want it again and again, up to mostRest.
+	leastRest, mostRest = 4 * time.Millisecond, 256 * time.Millisecond
 )
 
 // looked is told when a turn that found no work began and ended.
 func (p *polling) looked(began, ended time.Time) {
-	if ended.Sub(began) > preemption {
-		p.window, p.rest = 0, ended.Add(restAfter)
+	if ended.Sub(began) <= preemption {
+		return
 	}
+	if ended.Sub(p.until) > 2*p.rest { // they had long not wanted it
+		p.rest = leastRest
+	} else {
+		p.rest = min(2*p.rest, mostRest)
+	}
+	p.window, p.until = 0, ended.Add(p.rest)
 }
 
 // slept is told since when the worker had no work, and when its sleep ended.
 func (p *polling) slept(since, until time.Time) {
 	idle := until.Sub(since)
 	switch {
-	case idle < p.most && until.After(p.rest):
+	case idle < p.most && until.After(p.until):
 		p.window = min(max(2*p.window, 2*idle), p.most)
 	case p.window >= 2*leastWindow:
 		p.window /= 2

@@ -47,7 +47,7 @@ func TestPollingCanBeOff(t *testing.T) {
 }
 
 // TestPollingGivesWay: a worker that was made to wait for its processor leaves it
-// to others for a while.
+// to others for a while, for longer the more often they want it.
 func TestPollingGivesWay(t *testing.T) {
 	p, now := polling{most: 200 * time.Microsecond}, time.Now()
 	p.idleFor(&now, 50*time.Microsecond, 3)
@@ -55,15 +55,23 @@ func TestPollingGivesWay(t *testing.T) {
 	if p.window == 0 {
 		t.Fatal("a turn of 10µs ended the polling")
 	}
+	for rest := leastRest; rest <= mostRest; rest *= 2 {
+		began := now
+		now = now.Add(3 * time.Millisecond)
+		p.looked(began, now)
+		if p.window != 0 {
+			t.Fatalf("preempted for 3ms: window %v", p.window)
+		}
+		if w := p.idleFor(&now, 50*time.Microsecond, int(rest/(50*time.Microsecond))-1); w != 0 {
+			t.Fatalf("window %v before a rest of %v is over", w, rest)
+		}
+		if w := p.idleFor(&now, 50*time.Microsecond, 5); w < 50*time.Microsecond {
+			t.Fatalf("window %v after a rest of %v", w, rest)
+		}
+	}
+	now = now.Add(time.Second)
 	p.looked(now, now.Add(3*time.Millisecond))
-	if p.window != 0 {
-		t.Errorf("preempted for 3ms: window %v", p.window)
-	}
-	if w := p.idleFor(&now, 50*time.Microsecond, 20); w != 0 {
-		t.Errorf("1ms later: window %v", w)
-	}
-	now = now.Add(2 * restAfter)
-	if w := p.idleFor(&now, 50*time.Microsecond, 3); w < 50*time.Microsecond {
-		t.Errorf("%v later: window %v", 2*restAfter, w)
+	if now = now.Add(3*time.Millisecond + leastRest); p.idleFor(&now, 50*time.Microsecond, 5) == 0 {
+		t.Error("a rest is as long as before, although the processor was undisturbed for a second")
 	}
 }
