@@ -117,17 +117,20 @@ func (r *rig) close() error {
 func (r *rig) pair(n int) (target, client string, err error) {
 	target, client = fmt.Sprintf("t%d", n), fmt.Sprintf("c%d", n)
 	for ; r.pairs <= n; r.pairs++ {
-		if err := makePair(r.pairs); err != nil {
+		if err := makePair(fmt.Sprintf("t%d", r.pairs), fmt.Sprintf("c%d", r.pairs)); err != nil {
 			return "", "", err
 		}
 	}
 	return target, client, nil
 }
 
-func makePair(n int) error {
-	target, client := fmt.Sprintf("t%d", n), fmt.Sprintf("c%d", n)
-	// Ends of different index: those of equal index take a second to come up.
-	attrs := netlink.LinkAttrs{Name: target, MTU: mtu, Index: 100 + 2*n}
+// nextIndex is that of the next end of a pair. Ends have different ones: those of
+// equal index, as in namespaces of their own, take a second to come up.
+var nextIndex = 100
+
+func makePair(target, client string) error {
+	attrs := netlink.LinkAttrs{Name: target, MTU: mtu, Index: nextIndex}
+	nextIndex += 2
 	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: client, PeerMTU: mtu}); err != nil {
 		return fmt.Errorf("making the veth pair %s, %s: %w", target, client, err)
 	}

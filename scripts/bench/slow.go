@@ -75,14 +75,23 @@ func mountSlow(dir string) (path string, server *fuse.Server, err error) {
 // slowGroup measures the fast export alone, and beside its neighbour, of one
 // daemon.
 func slowGroup() group {
-	var shared *served
-	alone := contender{aloneName, func(r *rig, place int) (*served, error) {
-		s, err := startSlow(r, place)
-		shared = s
-		return s, err
+	var fast *served
+	var neighbour string
+	alone := contender{aloneName, func(r *rig, place int) (s *served, err error) {
+		if s, err = startSlow(r, place); err != nil {
+			return nil, err
+		}
+		client, clean := s.netif, s.clean
+		s.clean = func() { removeSegment(client); clean() }
+		if s.netif, neighbour, err = segment(client); err != nil {
+			s.stop()
+			return nil, err
+		}
+		fast = s
+		return s, nil
 	}}
 	beside := contender{ours, func(r *rig, _ int) (*served, error) {
-		return besideNeighbour(r, shared), nil
+		return besideNeighbour(r, fast, neighbour), nil
 	}}
 	return group{"slow", []row{{"beside a slow export", atDepth16, []figure{p99, iops}, []goal{{p99, aloneName, 2, 0}}}},
 		[]contender{alone, beside}, []pair{{ours, aloneName}}}
@@ -112,12 +121,12 @@ func startSlow(r *rig, place int) (*served, error) {
 	return s, nil
 }
 
-// besideNeighbour is s while its other export is saturated.
-func besideNeighbour(r *rig, s *served) *served {
+// besideNeighbour is s while its other export is saturated from netif.
+func besideNeighbour(r *rig, s *served, netif string) *served {
 	var neighbour *process
 	with := &served{netif: s.netif, exports: s.exports}
 	with.before = func() (err error) {
-		slow := &served{netif: s.netif, exports: "e0.1"}
+		slow := &served{netif: netif, exports: "e0.1"}
 		l := load{RW: "randread", Block: "4k", Depth: slowDepth}
 		args := append(r.aoebenchArgs(slow, l, time.Hour, 0), "--sleep", "--retransmit", "none", "--timeout", "60s")
 		if neighbour, err = r.start(&r.clients, args...); err != nil {
