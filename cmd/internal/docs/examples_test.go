@@ -85,6 +85,8 @@ var elsewhere = map[string]string{
 	"make build":                  "Makefile",
 	"make demo":                   "Makefile",
 	"make test":                   "Makefile",
+	"make bench":                  "Makefile",
+	"make bench-disk":             "Makefile",
 }
 
 // here removes the commands that are covered elsewhere, and holds that to be true.
