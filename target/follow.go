@@ -39,8 +39,9 @@ func (t *Target) follow(n *netif, info Interface) {
 	old := *n.info.Load()
 	wasUp := n.up()
 	n.info.Store(&info)
-	// Older kernels cannot share an interface among several links while it is down.
-	share := n.up() && !wasUp && n.lanes < t.workers
+	// Older kernels cannot share an interface among several links while it is down. What cannot be shared
+	// though it is up is left alone: some drivers go down and up for every XDP program, so for every link.
+	share := n.early && n.up() && n.lanes < t.workers
 	if !n.linked.Load() || info.Index != old.Index || info.MTU != old.MTU || share {
 		if err := t.relink(n); err != nil {
 			t.later(n.name, err)

@@ -142,9 +142,12 @@ func TestHomesFollowTheLinks(t *testing.T) {
 	m.SetMode(targettest.Inline)
 	allAnswer(t, rig, 5)
 	// Older kernels share an interface only while it is up: then it is tried again.
-	m.ShareLinks(3)
-	info := m.SetInterface("eth0", 1, 4300)
+	info := m.SetInterface("eth0", 1, 4400)
 	for _, up := range []bool{false, true} {
+		wantHomes(t, rig, 0, 0, 0, 0, 0)
+		if up {
+			m.ShareLinks(3)
+		}
 		info.Up = up
 		m.SetInfo(info)
 		rig.Target().InterfaceChanged(info)
@@ -152,6 +155,33 @@ func TestHomesFollowTheLinks(t *testing.T) {
 	wantHomes(t, rig, 0, 1, 2, 0, 1)
 	rig.Collect("eth0", 5)
 	allAnswer(t, rig, 5)
+}
+
+// A driver that takes its interface down and up for each XDP program does so for
+// each link: what could not be shared is not tried again, or that had no end.
+func TestLinksThatCannotBeSharedStay(t *testing.T) {
+	m := targettest.NewMachine(t)
+	c := m.Config()
+	c.Workers = 3
+	m.ShareLinks(1)
+	opened, open := 0, c.Parts.OpenLinks
+	c.Parts.OpenLinks = func(netif string, workers int) (target.LinkGroup, error) {
+		opened++
+		return open(netif, workers)
+	}
+	tgt := target.New(c)
+	defer targettest.CloseTarget(t, m, tgt)
+	m.AddMedium("/disks/d", 100, false)
+	info := m.SetInterface("eth0", 1, 1500)
+	must(t, tgt.Do(target.Export{Path: "/disks/d", Addr: blade, Interface: "eth0"}))
+	for i := range 6 {
+		info.Up = i%2 == 1
+		m.SetInfo(info)
+		tgt.InterfaceChanged(info)
+	}
+	if opened != 1 {
+		t.Errorf("links were opened %d times while the interface went down and up", opened)
+	}
 }
 
 // An address whose new device has another home moves there: what came before is

@@ -19,6 +19,7 @@ type netif struct {
 	workers []*worker // the first lanes of them have links; changed with Target.ops and Target.mu held
 	lanes   int       // changed with Target.ops and Target.mu held
 	group   LinkGroup // of the links; nil without; guarded by Target.ops
+	early   bool      // the links were opened while the interface was down; guarded by Target.ops
 
 	repeats [2]*time.Timer // announcements to come; guarded by Target.ops
 	past    struct{ receiveDrops, sendDrops atomic.Uint64 }

@@ -12,6 +12,7 @@ import (
 // carried out twice could undo a later one.
 func (t *Target) relink(n *netif) error {
 	t.unlink(n)
+	n.early = !n.info.Load().Up
 	group, err := t.parts.OpenLinks(n.name, t.workers)
 	if err != nil {
 		return fmt.Errorf("cannot receive on %s: %w", n.name, err)
