@@ -2,7 +2,7 @@ package netio
 
 import "golang.org/x/sys/unix"
 
-// Sizes of frames, and where they lie in memory. Both kinds of link use the same layout.
+// Sizes of frames, and where they lie in memory. All kinds of link use the same layout, where the kernel copies.
 const (
 	// etherTypeAoE is the EtherType of ATA over Ethernet (AoEr11 §2).
 	etherTypeAoE = 0x88A2

@@ -67,8 +67,9 @@ func (t *Target) unlink(n *netif) {
 	n.closeGroup()
 }
 
-// arrivedBatches is how many batches may wait in a link: more than fit in its
-// ring, and not so many that a flood makes it endless.
+// arrivedBatches is how many batches are served of what waits in a link: more
+// than a ring of the default size holds (of a larger one the rest is lost), and
+// not so many that a flood makes it endless.
 const arrivedBatches = 64
 
 // serveArrived serves the frames that have arrived by now, and sends the
