@@ -82,6 +82,47 @@ func Unreturned(t *Target) error {
 	return nil
 }
 
+// Disagreeing says which ports have other rules, or another device, than their
+// blade and drive, or another home than their device.
+func Disagreeing(t *Target) error {
+	t.ops.Lock()
+	defer t.ops.Unlock()
+	for _, n := range t.netifs {
+		homes := map[*device]int{}
+		for _, p := range n.ports {
+			d := p.blade.drive.device.Load()
+			homes[d]++
+			if p.rules.Load() != p.blade.rules.Load() || p.device.Load() != d || p.addr != p.blade.addr {
+				return fmt.Errorf("%s on %s: what it copied is not what it was copied from", p.blade.addr, n.name)
+			}
+			if h := d.homes[n]; h == nil || p.home.Load() != h.worker || h.worker.index >= n.lanes {
+				return fmt.Errorf("%s on %s is not at home where %s is", p.blade.addr, n.name, d.key)
+			}
+		}
+		if err := n.disagreeing(homes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// disagreeing checks what n counts; ports says how many each of its devices has.
+func (n *netif) disagreeing(ports map[*device]int) error {
+	devices := map[*worker]int{}
+	for d, count := range ports {
+		devices[d.homes[n].worker]++
+		if d.homes[n].ports != count {
+			return fmt.Errorf("%s on %s: %d ports are counted, and there are %d", d.key, n.name, d.homes[n].ports, count)
+		}
+	}
+	for _, w := range n.workers {
+		if w.devices != devices[w] {
+			return fmt.Errorf("%s, worker %d: %d devices are counted, and there are %d", n.name, w.index, w.devices, devices[w])
+		}
+	}
+	return nil
+}
+
 func (n *netif) unreturned() error {
 	errs := make(chan error, len(n.workers))
 	n.postAll(func(w *worker) {

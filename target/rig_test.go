@@ -14,13 +14,17 @@ var rigWorkers = 1
 // back in its pool.
 func newRig(t testing.TB) targettest.Faults { return newRigOf(t, rigWorkers) }
 
-// newRigOf is newRig with that many workers on each interface.
+// newRigOf is newRig with that many workers on each interface. At the end of
+// the test what ports have copied must be as it is where it belongs.
 func newRigOf(t testing.TB, workers int) targettest.Faults {
 	rig := targettest.MemoryRigOf(t, workers)
 	t.Cleanup(func() {
 		rig.Machine().SetMode(targettest.Inline)
 		rig.Machine().FinishAll()
 		if err := target.Unreturned(rig.Target()); err != nil {
+			t.Error(err)
+		}
+		if err := target.Disagreeing(rig.Target()); err != nil {
 			t.Error(err)
 		}
 	})
