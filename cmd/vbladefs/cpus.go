@@ -46,6 +46,9 @@ func parseCPU(s string) (int, error) {
 
 // checkCPUs refuses processors that this process may not run on.
 func checkCPUs(cpus []int) error {
+	if len(cpus) == 0 {
+		return nil // and a machine with more than CPUSet holds is fine
+	}
 	var allowed unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
 		return fmt.Errorf("asking which processors there are: %w", err)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 )
 
 // Exit codes, which scripts may rely on.
@@ -21,6 +22,10 @@ const (
 
 // version is set by the Makefile.
 var version = "unreleased"
+
+// The main thread stays with the main goroutine. A worker that ends takes its
+// thread, pinned perhaps, with it; the main thread could only be parked.
+func init() { runtime.LockOSThread() }
 
 // usageError is a mistake in the command line.
 type usageError struct{ reason string }
