@@ -44,20 +44,3 @@ func TestCheckCPUs(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func FuzzCPUs(f *testing.F) {
-	for _, s := range []string{"", "0", "0,2-3", "3-1", "-", "1023-", "0-1023,0-1023"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, list string) {
-		cpus, err := parseCPUs(list)
-		for _, cpu := range cpus {
-			if cpu < 0 || cpu > maxCPU {
-				t.Fatalf("%q has processor %d", list, cpu)
-			}
-		}
-		if err == nil && (list == "") != (len(cpus) == 0) || len(cpus) > 2*(maxCPU+1) {
-			t.Fatalf("%q is %d processors", list, len(cpus))
-		}
-	})
-}
