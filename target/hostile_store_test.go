@@ -113,6 +113,40 @@ func TestSetCacheWaitsForWrites(t *testing.T) {
 	m.FinishAll()
 }
 
+// unclosable is a queue that cannot tell that nothing is in flight.
+type unclosable struct{ target.Queue }
+
+func (q unclosable) Close() error { return errors.Join(q.Queue.Close(), syscall.EBUSY) }
+
+// Memory that the kernel may be using still is not given back.
+func TestQueueThatDoesNotClose(t *testing.T) {
+	m := targettest.NewMachine(t)
+	m.AddMedium("/disks/d", 100, false)
+	m.SetInterface("eth0", 1, 1500)
+	freed := 0
+	var keptFor []byte
+	var free func([]byte) error
+	tgt := altered(t, m, func(p *target.Parts) {
+		open, alloc := p.OpenQueue, p.AllocBuffers
+		p.OpenQueue = func() (target.Queue, error) {
+			q, err := open()
+			return unclosable{q}, err
+		}
+		p.AllocBuffers = func(bytes int) (memory []byte, err error) {
+			keptFor, err = alloc(bytes)
+			return keptFor, err
+		}
+		free = p.FreeBuffers
+		p.FreeBuffers = func([]byte) error { freed++; return nil }
+	})
+	must(t, tgt.Do(target.Export{Path: "/disks/d", Addr: blade, Interface: "eth0"}))
+	must(t, tgt.Do(target.RemovePort{Addr: blade, Interface: "eth0"}))
+	if freed != 0 {
+		t.Error("the memory of a queue that may be in use was freed")
+	}
+	must(t, free(keptFor))
+}
+
 // Ports whose drives are stuck leave requests for the others.
 func TestStuckDrivesLeaveRequestsForOthers(t *testing.T) {
 	rig := serving(t)

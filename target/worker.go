@@ -98,7 +98,10 @@ func (w *worker) run() {
 		w.idle()
 	}
 	w.closeLink()
-	_ = w.queue.Close()
+	if err := w.queue.Close(); err != nil {
+		w.target.log.WithError(err).Error("closing an I/O queue; its memory stays, as it may be in use still")
+		return
+	}
 	_ = w.target.parts.FreeBuffers(w.pool.memory)
 }
 
