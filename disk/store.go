@@ -67,7 +67,9 @@ func (s *Store) Device() (major, minor uint32) {
 // Policy returns the policy in force. Where Direct had to fall back, it is still Direct, and Note says so.
 func (s *Store) Policy() Policy { return Policy(s.policy.Load()) }
 
-// SetPolicy changes the policy; requests that begin after it returned follow it. It fails with EINVAL only.
+// SetPolicy changes the policy; requests that begin after it returned follow it. No write may be in flight meanwhile: what
+// goes through the page cache and what does not undo each other's changes to parts of a page (open(2), O_DIRECT), or of a
+// block that is read and written for the sake of a sector. It fails with EINVAL only.
 func (s *Store) SetPolicy(p Policy) error {
 	if p > Durable {
 		return fmt.Errorf("%s: cache %v: %w: use writeback, direct or durable", s.path, p, unix.EINVAL)

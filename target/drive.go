@@ -52,9 +52,13 @@ func (op SetCache) apply(t *Target) error {
 	dev := d.device.Load()
 	dev.users++ // it stays open meanwhile
 	defer t.release(dev)
-	old := dev.cache
-	if err := t.setCache(dev, op.Cache); err != nil {
-		_ = dev.store.SetCache(old)
+	var err error
+	t.outside(func() {
+		dev.changing.Lock()
+		err = dev.changeCache(op.Cache)
+	})
+	defer dev.changing.Unlock()
+	if err != nil {
 		return err
 	}
 	t.mu.Lock()
@@ -64,22 +68,27 @@ func (op SetCache) apply(t *Target) error {
 	return nil
 }
 
-// setCache has dev follow a write policy. When it returns, every write that is
-// acknowledged is as safe as that: those that began under another policy have
-// ended and been flushed.
-func (t *Target) setCache(dev *device, c Cache) error {
-	if err := dev.store.SetCache(c); err != nil {
+// changeCache has the store follow a write policy; changing is held. When it
+// returns, every write that is acknowledged is as safe as that: those that began
+// under another policy have ended and been flushed. Nothing is in flight while
+// it changes, since the page cache and direct I/O do not see each other's
+// changes to parts of a page, and one would undo the other's.
+func (d *device) changeCache(c Cache) error {
+	resume, drained := d.order.hold(drainGrace)
+	if !drained {
+		resume()
+		return fmt.Errorf("%w: the drive may be stuck, try again later", ErrNotDrained)
+	}
+	err := d.store.SetCache(c)
+	resume()
+	if err == nil {
+		err = d.store.Flush()
+	}
+	if err != nil {
+		_ = d.store.SetCache(d.cache) // whatever is in flight: what is told of the drive must hold
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
-	var err error
-	t.outside(func() {
-		if !dev.order.settle(drainGrace) {
-			err = fmt.Errorf("%w: the drive may be stuck, try again later", ErrNotDrained)
-		} else if err = dev.store.Flush(); err != nil {
-			err = fmt.Errorf("%w: %w", ErrStore, err)
-		}
-	})
-	return err
+	return nil
 }
 
 func (t *Target) setIdentity(name string, edit func(*Identity)) error {

@@ -59,6 +59,16 @@ func ForgetRules(t *Target) {
 	}
 }
 
+// InOrder is how many requests the order of a drive's device holds.
+func InOrder(t *Target, drive string) int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	o := &t.byName[drive].device.Load().order
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.spans)
+}
+
 // Unreturned says which requests are not back in the pools; nothing may be in
 // flight.
 func Unreturned(t *Target) error {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -145,6 +147,77 @@ func TestQueueThatDoesNotClose(t *testing.T) {
 		t.Error("the memory of a queue that may be in use was freed")
 	}
 	must(t, free(keptFor))
+}
+
+// Nothing is in flight while the policy changes, as the page cache and direct
+// I/O would undo each other's changes to parts of a page: what arrives meanwhile
+// waits, and starts also if the change is given up.
+func TestSetCacheHoldsWhatArrives(t *testing.T) {
+	rig := serving(t)
+	m := rig.Machine()
+	m.SetMode(targettest.Held)
+	pending := func(want ...string) {
+		t.Helper()
+		m.Quiesce()
+		var got []string
+		for _, x := range m.Pending() {
+			got = append(got, x.String())
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("in flight: %q, want %q", got, want)
+		}
+	}
+	answers(rig, "eth0", writeFrame(blade, 1, 5, make([]byte, 512)))
+	answers(rig, "eth0", writeFrame(blade, 2, 5, make([]byte, 512)))
+	pending("write 5+1")
+	d := m.Pending()[0].Medium
+	before := d.Cache()
+	returned, result := background(func() error {
+		return rig.Target().Do(target.SetCache{Drive: "d", Cache: target.CacheDurable})
+	})
+	until(t, "the change takes its turn", func() bool { return target.InOrder(rig.Target(), "d") == 3 })
+	answers(rig, "eth0", writeFrame(blade, 3, 9, make([]byte, 512)))
+	pending("write 5+1")
+	m.Pending()[0].Finish(nil)
+	pending("write 5+1") // the one that waited for it
+	if d.Cache() != before || returned() {
+		t.Errorf("the policy is %s while writes of the old one are in flight", d.Cache())
+	}
+	m.Pending()[0].Finish(nil)
+	must(t, <-result)
+	pending("write 9+1")
+	if d.Cache() != target.CacheDurable {
+		t.Errorf("a write began with the policy %s", d.Cache())
+	}
+	answers(rig, "eth0", writeFrame(blade, 4, 9, make([]byte, 512)))
+	defer target.SetDrainGrace(target.SetDrainGrace(20 * time.Millisecond))
+	if err := rig.Target().Do(target.SetCache{Drive: "d", Cache: target.CacheWriteback}); !errors.Is(err, target.ErrNotDrained) {
+		t.Errorf("with a write stuck: %v", err)
+	}
+	pending("write 9+1") // the one that waits for it still does
+	answers(rig, "eth0", writeFrame(blade, 5, 30, make([]byte, 512)))
+	pending("write 9+1", "write 30+1")
+	m.FinishAll()
+}
+
+// Changes of the policy at one time leave the store with what is told of it.
+func TestSetCacheAtOneTime(t *testing.T) {
+	rig := serving(t)
+	m := rig.Machine()
+	m.SetMode(targettest.Held)
+	answers(rig, "eth0", readFrame(blade, 1, 5, 1))
+	d := m.Pending()[0].Medium
+	m.FinishAll()
+	for range 200 {
+		var both sync.WaitGroup
+		for _, c := range []target.Cache{target.CacheWriteback, target.CacheDurable} {
+			both.Go(func() { must(t, rig.Target().Do(target.SetCache{Drive: "d", Cache: c})) })
+		}
+		both.Wait()
+		if told, _ := rig.Target().Drive("d"); told.Cache != d.Cache() {
+			t.Fatalf("the store has %s, and %s is told", d.Cache(), told.Cache)
+		}
+	}
 }
 
 // Ports whose drives are stuck leave requests for the others.

@@ -22,11 +22,12 @@ type device struct {
 	durable atomic.Bool
 	order   order
 
-	key   string           // as Parts.Identify names it
-	cache Cache            // guarded by Target.mu
-	note  string           // what an administrator should know of the store; guarded by Target.mu
-	users int              // drives; guarded by Target.ops
-	homes map[*netif]*home // where it has ports; guarded by Target.ops
+	changing sync.Mutex       // held while cache changes; comes before Target.ops
+	key      string           // as Parts.Identify names it
+	cache    Cache            // changed with changing, Target.ops and Target.mu held
+	note     string           // what an administrator should know of the store; guarded by Target.mu
+	users    int              // drives; guarded by Target.ops
+	homes    map[*netif]*home // where it has ports; guarded by Target.ops
 }
 
 // sectors is the capacity of d.

@@ -26,6 +26,7 @@ type order struct {
 type span struct {
 	first, end uint64
 	write      bool
+	hold       bool   // what follows is held up, and r is no request to start
 	number     uint64 // of arrival
 	r          *request
 }
@@ -36,6 +37,8 @@ func (r *request) span() span {
 		return span{r: r}
 	case opBarrier:
 		return span{end: math.MaxUint64, write: true, r: r}
+	case opHold:
+		return span{end: math.MaxUint64, write: true, hold: true, r: r}
 	}
 	return span{first: r.lba, end: r.lba + uint64(r.sectors), write: r.op != OpRead, r: r}
 }
@@ -79,17 +82,43 @@ func (o *order) leave(r *request, ready []*request) []*request {
 	o.spans[i] = o.spans[last]
 	o.spans[last] = span{}
 	o.spans = o.spans[:last]
-	// Whatever still overlaps gone arrived after it and counted it: had it
-	// arrived before, gone would not have started.
+	// Whatever overlaps gone and arrived after it has counted it. What arrived
+	// before has not: gone is a hold then, given up before it was over.
 	for i := range o.spans {
 		s := &o.spans[i]
-		if s.r.blockers > 0 && s.conflicts(&gone) {
-			if s.r.blockers--; s.r.blockers == 0 {
+		if s.r.blockers > 0 && s.number > gone.number && s.conflicts(&gone) {
+			if s.r.blockers--; s.r.blockers == 0 && !s.hold {
 				ready = append(ready, s.r)
 			}
 		}
 	}
 	return ready
+}
+
+// opHold is no operation: order holds up all that arrives behind it.
+const opHold = opBarrier + 1
+
+// hold has all that arrives from now on wait until resume is called, and waits
+// until what is in flight has left. It reports whether that came within grace;
+// resume is to be called in any case.
+func (o *order) hold(grace time.Duration) (resume func(), drained bool) {
+	h := &request{op: opHold}
+	drained = o.enter(h)
+	for end := time.Now().Add(grace); !drained && time.Now().Before(end); drained = o.startable(h) {
+		time.Sleep(time.Millisecond)
+	}
+	return func() {
+		for _, r := range o.leave(h, nil) {
+			r.w.postReady(r)
+		}
+	}, drained
+}
+
+// startable reports whether nothing blocks r.
+func (o *order) startable(r *request) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return r.blockers == 0
 }
 
 // idle reports whether nothing is in flight on the device.
