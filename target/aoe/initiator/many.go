@@ -14,6 +14,9 @@ import (
 // buffer count is the window of all together. It gives up when no further export
 // answers within opt.FindTimeout.
 func (i *Initiator) OpenAll(addrs []aoe.Addr, opt Options) ([]*Export, error) {
+	if len(addrs) == 0 {
+		return nil, errors.New("no exports to open: name at least one")
+	}
 	found, err := i.findAll(addrs, opt.findTimeout())
 	if err != nil {
 		return nil, err

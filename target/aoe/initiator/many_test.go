@@ -145,6 +145,9 @@ func TestReplyOfAnotherPeer(t *testing.T) {
 
 func TestOpenAllRefuses(t *testing.T) {
 	c, addrs := newCrowd(3)
+	if _, err := openAll(c, nil, Options{}); err == nil {
+		t.Error("none is named, and they are open")
+	}
 	_, err := openAll(c, append(addrs, aoe.Addr{Shelf: 9, Slot: 9}), Options{FindTimeout: 20 * time.Millisecond})
 	if !errors.Is(err, ErrNoAnswer) || !strings.Contains(err.Error(), "9.9") {
 		t.Errorf("one is missing: %v", err)
