@@ -244,6 +244,40 @@ func waits(t *testing.T, name string, q *UringQueue, fd int, during bool, event 
 	<-happened
 }
 
+// TestRingCloseMerged closes with merged writes in the ring that the kernel refuses, as blocks must be allocated first:
+// all of them take place.
+func TestRingCloseMerged(t *testing.T) {
+	path, _ := image(t, "", 512)
+	if err := os.Truncate(path, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	const pieces, piece = 64, 4096
+	for _, size := range []struct{ entries, inFlight uint32 }{{2, 64}, {ringEntries, ringInFlight}} {
+		q, err := newUring(size.entries, size.inFlight, ioUringSetup)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, path, Options{Policy: Direct})
+		data := buffers(t, pieces*piece)
+		copy(data, randomBytes(pieces*piece))
+		for i := range pieces {
+			q.Submit(s, Write, data[i*piece:][:piece], int64(i)*piece, uint64(i))
+		}
+		if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if q.joined == 0 || q.inFlight != 0 {
+			t.Errorf("%d requests were merged, %d are in flight", q.joined, q.inFlight)
+		}
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantSame(t, got[:pieces*piece], data[:pieces*piece])
+		s.Close()
+	}
+}
+
 // TestRingClose closes with a request in the ring, which it waits for.
 func TestRingClose(t *testing.T) {
 	q, err := NewUring()
