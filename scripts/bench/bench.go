@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -19,7 +20,8 @@ type bench struct {
 	began       time.Time
 }
 
-// measureAll takes every measurement.
+// measureAll takes every measurement. A group that fails is left out from then
+// on, and its measurements are forgotten; its error is returned in the end.
 func (b *bench) measureAll() error {
 	vblade, err := find("vblade", "client")
 	if err != nil {
@@ -40,14 +42,36 @@ func (b *bench) measureAll() error {
 			return fmt.Errorf("memory of the idle daemon: %w", err)
 		}
 	}
+	var failed error
 	for round := 1; round <= b.o.rounds; round++ {
-		for _, g := range b.groups {
-			if err := b.round(g, round); err != nil {
-				return fmt.Errorf("group %s, round %d: %w", g.name, round, err)
+		for _, g := range slices.Clone(b.groups) {
+			err := b.round(g, round)
+			switch {
+			case err == nil:
+			case b.rig.ctx.Err() != nil:
+				return err
+			default:
+				err = fmt.Errorf("group %s, round %d: %w", g.name, round, err)
+				fmt.Fprintf(b.stderr, "bench: %v\nbench: going on without group %s\n", err, g.name)
+				b.drop(g)
+				failed = errors.Join(failed, err)
 			}
 		}
 	}
-	return nil
+	return failed
+}
+
+// drop leaves a group out.
+func (b *bench) drop(g group) {
+	b.groups = slices.DeleteFunc(b.groups, func(o group) bool { return o.name == g.name })
+	b.report.Measurements = slices.DeleteFunc(b.report.Measurements, func(m measurement) bool {
+		return slices.ContainsFunc(g.rows, func(r row) bool { return r.name == m.Row })
+	})
+	b.done = len(b.report.Measurements)
+	b.total = 0
+	for _, left := range b.groups {
+		b.total += b.o.rounds * len(left.rows) * len(left.contenders)
+	}
 }
 
 // round starts the contenders of a group, measures them in turn, row by row, and

@@ -66,11 +66,16 @@ func openOutputs(json, plot string) (*outputs, error) {
 	return o, nil
 }
 
+// close closes the files, and removes those that nothing was written to.
 func (o *outputs) close() {
 	for _, f := range []*os.File{o.json, o.plot} {
-		if f != nil {
-			_ = f.Close()
+		if f == nil {
+			continue
 		}
+		if info, err := f.Stat(); err == nil && info.Size() == 0 {
+			_ = os.Remove(f.Name())
+		}
+		_ = f.Close()
 	}
 }
 

@@ -87,12 +87,11 @@ func (o *options) do(ctx context.Context, stdout, stderr io.Writer) (err error) 
 	} else {
 		err = b.measureAll()
 	}
-	if err != nil {
-		return err
-	}
-	if o.soak == 0 {
+	if len(b.report.Measurements) > 0 { // what there is, also when it was cut short
 		b.report.compare(b.groups)
 		b.report.print(stdout)
+	} else if err != nil {
+		return err
 	}
-	return files.write(b.report)
+	return errors.Join(err, files.write(b.report))
 }

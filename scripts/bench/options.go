@@ -50,6 +50,8 @@ func parseOptions(args []string) (*options, error) {
 		return nil, fmt.Errorf("%w: -soak %v: want a second or more, such as 10m", errUsage, o.soak)
 	case o.soak > 0 && (o.disk || o.plot != ""):
 		return nil, fmt.Errorf("%w: -soak compares nothing: leave -disk and -plot out", errUsage)
+	case o.plot != "" && o.only != "" && !slices.Contains(strings.Split(o.only, ","), "reads"):
+		return nil, fmt.Errorf("%w: -plot draws the group reads, which -only %s leaves out", errUsage, o.only)
 	case o.only != "" && (o.disk || o.soak > 0):
 		return nil, fmt.Errorf("%w: -only chooses among the groups of the default run", errUsage)
 	}

@@ -32,6 +32,9 @@ func (r *report) compare(groups []group) {
 			for _, p := range g.pairs {
 				for _, f := range row.figures {
 					c := compareOne(r.Measurements, row.name, f, p)
+					if c.Min > c.Max { // they have no round in common
+						continue
+					}
 					i := slices.IndexFunc(row.goals, func(g goal) bool {
 						return g.figure == f && g.base == p.base && p.subject == ours
 					})
