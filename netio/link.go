@@ -69,9 +69,9 @@ type Options struct {
 	// AoE frames pass, but an xdp link leaves those with the flag to others.
 	Replies bool
 
-	// Log, when set, is told in one line why the first choice could not be had, and how an xdp link works.
-	// Open calls it before it returns.
-	Log func(message string)
+	// Log, when set, is told in one line why the first choice could not be had, and Note how an xdp link
+	// works. Open calls them before it returns.
+	Log, Note func(message string)
 }
 
 // DefaultRingBytes is 4 MiB: 2048 frames at MTU 1500, 416 at MTU 9000. Either is some 3 ms of a

@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openXDP opens a link of kind "xdp", the fastest that the interface lets it have, and says in the log which that
+// openXDP opens a link of kind "xdp", the fastest that the interface lets it have, and notes which that
 // is. The error says why there is none.
 func openXDP(ifi Interface, o Options) (Link, error) {
 	l, err := newXDPLink(ifi, o)
 	if err != nil {
 		return nil, fmt.Errorf("AF_XDP on interface %s: %w", ifi.Name, err)
 	}
-	if o.Log != nil {
-		o.Log(fmt.Sprintf("interface %s: using an xdp link, %s, receive queues: %d", ifi.Name, l.mode, len(l.sockets)))
+	if o.Note != nil {
+		o.Note(fmt.Sprintf("interface %s: using an xdp link, %s, receive queues: %d", ifi.Name, l.mode, len(l.sockets)))
 	}
 	return l, nil
 }

@@ -15,7 +15,8 @@ const unprivileged = "NETIO_XDP_UNPRIVILEGED"
 // TestXDPPrivileges opens links with few capabilities (setpriv(1)): some lead to the ring, with a reason.
 func TestXDPPrivileges(t *testing.T) {
 	if os.Getenv(unprivileged) != "" {
-		l, err := Open("eth0", Options{Kind: "xdp", RingBytes: 32 << 20, Log: func(m string) { fmt.Println("log:", m) }})
+		say := func(m string) { fmt.Println("log:", m) }
+		l, err := Open("eth0", Options{Kind: "xdp", RingBytes: 32 << 20, Log: say, Note: say})
 		if err != nil {
 			t.Fatal(err)
 		}

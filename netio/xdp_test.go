@@ -33,7 +33,7 @@ func TestXDPSaysHowItWorks(t *testing.T) {
 	ns, _ := netiotest.Pair(t, 9000)
 	for netif, mode := range map[string]string{"eth0": "native, copying", "lo": "generic, copying"} {
 		var logged []string
-		l := openIn(t, ns, netif, Options{Kind: "xdp", Log: func(m string) { logged = append(logged, m) }})
+		l := openIn(t, ns, netif, Options{Kind: "xdp", Note: func(m string) { logged = append(logged, m) }})
 		if len(logged) != 1 || !strings.Contains(logged[0], netif) || !strings.Contains(logged[0], mode) {
 			t.Errorf("%s logged %q, want one line with %q", netif, logged, mode)
 		}

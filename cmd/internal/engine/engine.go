@@ -40,7 +40,8 @@ type Options struct {
 func New(o Options) *target.Target {
 	return target.New(target.Config{Log: o.Log, Cache: o.Cache, Spin: o.Spin, Requests: o.Requests, Workers: o.Workers, CPUs: o.CPUs, Parts: target.Parts{
 		OpenLinks: func(netif string, workers int) (target.LinkGroup, error) {
-			g, err := netio.OpenGroup(netif, workers, netio.Options{Kind: o.Link, RingBytes: o.RingBytes, Log: func(m string) { o.Log.Warn(m) }})
+			g, err := netio.OpenGroup(netif, workers, netio.Options{Kind: o.Link, RingBytes: o.RingBytes,
+				Log: func(m string) { o.Log.Warn(m) }, Note: func(m string) { o.Log.Info(m) }})
 			if err != nil {
 				return nil, err
 			}
