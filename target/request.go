@@ -42,10 +42,10 @@ type pool struct {
 	free     []*request
 }
 
-// poolBytes is the memory of a pool of n requests.
-func poolBytes(n int) int { return bufferHead + n*bufferStride }
+// PoolBytes is the memory of a worker that can have n transfers in flight.
+func PoolBytes(n int) int { return bufferHead + n*bufferStride }
 
-// newPool makes a pool of n requests in memory of poolBytes(n).
+// newPool makes a pool of n requests in memory of PoolBytes(n).
 func newPool(w *worker, memory []byte, n int) *pool {
 	p := &pool{memory: memory, requests: make([]request, n), free: make([]*request, 0, n)}
 	for i := n - 1; i >= 0; i-- {

@@ -71,7 +71,7 @@ func newWorker(t *Target, n *netif) (*worker, error) {
 		headers: make([][]byte, 0, batchFrames), payloads: make([][]byte, 0, batchFrames),
 		sending: make([]*request, 0, batchFrames)}
 	w.mail.ready = make([]*request, 0, t.requests)
-	memory, err := t.parts.AllocBuffers(poolBytes(t.requests))
+	memory, err := t.parts.AllocBuffers(PoolBytes(t.requests))
 	if err != nil {
 		return nil, err
 	}

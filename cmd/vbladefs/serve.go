@@ -60,10 +60,10 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	f.StringVar(&o.cache, "cache", string(target.CacheDirect), "write policy of new drives: writeback, direct or durable")
 	f.StringVar(&o.group, "group", "", "group that may write to the control tree, besides root")
 	f.BoolVar(&o.nonEmpty, "nonempty", false, "mount over a DIRECTORY that holds something, and hide that")
-	f.DurationVar(&o.busyPoll, "busy-poll", target.DefaultSpin, "how long to look for frames before sleeping; 0 to sleep at once")
+	f.DurationVar(&o.busyPoll, "busy-poll", target.DefaultSpin, "how long at most to look for frames before sleeping, to 1s; 0 to sleep at once")
 	f.Var(&o.ring, "ring", "memory for the frames that an interface has received, 256k to 1g; for each worker")
 	f.IntVar(&o.requests, "requests", target.DefaultRequests, "transfers that a worker can have in flight, 64 to 8192, with 16 KiB of memory each")
-	f.IntVar(&o.workers, "workers", 1, "how many workers share the exports of an interface")
+	f.IntVar(&o.workers, "workers", 1, "how many workers share the exports of an interface, to 64")
 	cpus := f.String("cpus", "", "processors to pin workers to, such as 0,2-3; by default the kernel chooses")
 	f.Usage = func() {}
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -74,23 +74,11 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	} else if err != nil {
 		return o, badUsage("%v", err)
 	}
-	switch {
-	case f.NArg() != 1:
+	if f.NArg() != 1 {
 		return o, badUsage("%d arguments, want one: the directory to mount on", f.NArg())
-	case o.link != "auto" && o.link != "ring" && o.link != "raw" && o.link != "xdp":
-		return o, badUsage("-link %q: want auto, ring, raw or xdp", o.link)
-	case o.io != "auto" && o.io != "uring" && o.io != "sync":
-		return o, badUsage("-io %q: want auto, uring or sync", o.io)
-	case o.cache != string(target.CacheWriteback) && o.cache != string(target.CacheDirect) && o.cache != string(target.CacheDurable):
-		return o, badUsage("-cache %q: want writeback, direct or durable", o.cache)
-	case o.ring < 256<<10 || o.ring > 1<<30:
-		return o, badUsage("-ring %s: want 256k to 1g", &o.ring)
-	case o.requests < 64 || o.requests > 8192:
-		return o, badUsage("-requests %d: want 64 to 8192", o.requests)
-	case o.busyPoll < 0 || o.busyPoll > time.Second:
-		return o, badUsage("-busy-poll %s: want 0 to 1s", o.busyPoll)
-	case o.workers < 1 || o.workers > maxWorkers:
-		return o, badUsage("-workers %d: want 1 to %d", o.workers, maxWorkers)
+	}
+	if err := o.check(); err != nil {
+		return o, err
 	}
 	var err error
 	if o.cpus, err = parseCPUs(*cpus); err != nil {
@@ -98,6 +86,41 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	}
 	o.dir = f.Arg(0)
 	return o, nil
+}
+
+// check finds values out of range.
+func (o *serveOptions) check() error {
+	switch {
+	case o.link != "auto" && o.link != "ring" && o.link != "raw" && o.link != "xdp":
+		return badUsage("-link %q: want auto, ring, raw or xdp", o.link)
+	case o.io != "auto" && o.io != "uring" && o.io != "sync":
+		return badUsage("-io %q: want auto, uring or sync", o.io)
+	case o.cache != string(target.CacheWriteback) && o.cache != string(target.CacheDirect) && o.cache != string(target.CacheDurable):
+		return badUsage("-cache %q: want writeback, direct or durable", o.cache)
+	case o.ring < 256<<10 || o.ring > 1<<30:
+		return badUsage("-ring %s: want 256k to 1g", &o.ring)
+	case o.requests < 64 || o.requests > 8192:
+		return badUsage("-requests %d: want 64 to 8192", o.requests)
+	case o.busyPoll < 0 || o.busyPoll > time.Second:
+		return badUsage("-busy-poll %s: want 0 to 1s", o.busyPoll)
+	case o.workers < 1 || o.workers > maxWorkers:
+		return badUsage("-workers %d: want 1 to %d", o.workers, maxWorkers)
+	}
+	return nil
+}
+
+// muchMemory is what the data plane of one interface takes by default, and some.
+const muchMemory = 64 << 20
+
+// warn says what is allowed, and seldom meant.
+func (o *serveOptions) warn(log *logrus.Logger) {
+	if n := target.PoolBytes(o.requests) + int(o.ring); o.workers*n > muchMemory {
+		log.Warnf("each interface takes up to %d MiB: %d MiB for each worker; lower -workers, -ring or -requests if that is too much",
+			o.workers*n>>20, n>>20)
+	}
+	if n := runtime.NumCPU(); o.workers > n {
+		log.Warnf("-workers %d: there are %d processors, and workers that share one are slower than one worker", o.workers, n)
+	}
 }
 
 // serve is the daemon.
@@ -116,6 +139,7 @@ func serve(args []string, stdout io.Writer) error {
 	events := fusectl.NewEvents()
 	log := newLogger()
 	log.AddHook(events)
+	o.warn(log)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	// A daemon outlives the terminal that started it, and whoever read its log.
