@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -64,22 +65,11 @@ func askDriver(ifi Interface) (xdpDriver, error) {
 
 // netdevFeatures asks the kernel what the driver of the interface can do with XDP.
 func netdevFeatures(index int) (features, metadata uint64, err error) {
-	family, err := netlink.GenlFamilyGet("netdev")
+	family, err := netdevFamily()
 	if err != nil {
 		return 0, 0, err
 	}
-	request := nl.NewNetlinkRequest(int(family.ID), 0)
-	// Not the library's Genlmsg, which leaves its reserved bytes to chance: this family refuses such.
-	question := nl.NewRtAttr(netdevInterfaceIndex, nl.Uint32Attr(uint32(index)))
-	request.AddRawData(append([]byte{netdevGet, 1, 0, 0}, question.Serialize()...))
-	messages, err := request.Execute(unix.NETLINK_GENERIC, 0)
-	if err != nil {
-		return 0, 0, err
-	}
-	if len(messages) == 0 || len(messages[0]) < nl.SizeofGenlmsg {
-		return 0, 0, errors.New("no answer from the netdev family")
-	}
-	attributes, err := nl.ParseRouteAttr(messages[0][nl.SizeofGenlmsg:])
+	attributes, err := askGeneric(family, netdevGet, nl.NewRtAttr(netdevInterfaceIndex, nl.Uint32Attr(uint32(index))))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -95,4 +85,34 @@ func netdevFeatures(index int) (features, metadata uint64, err error) {
 		}
 	}
 	return features, metadata, nil
+}
+
+// netdevFamily asks for the number of the generic netlink family "netdev".
+func netdevFamily() (int, error) {
+	attributes, err := askGeneric(unix.GENL_ID_CTRL, unix.CTRL_CMD_GETFAMILY,
+		nl.NewRtAttr(unix.CTRL_ATTR_FAMILY_NAME, nl.ZeroTerminated("netdev")))
+	if err != nil {
+		return 0, err
+	}
+	for _, a := range attributes {
+		if a.Attr.Type == unix.CTRL_ATTR_FAMILY_ID && len(a.Value) >= 2 {
+			return int(binary.NativeEndian.Uint16(a.Value)), nil
+		}
+	}
+	return 0, errors.New("the kernel does not number the netdev family")
+}
+
+// askGeneric sends one generic netlink question and returns what the first answer holds. The library's own Genlmsg is
+// not used: it is sent with two bytes of whatever lies behind it in memory.
+func askGeneric(family int, command byte, question *nl.RtAttr) ([]syscall.NetlinkRouteAttr, error) {
+	request := nl.NewNetlinkRequest(family, 0)
+	request.AddRawData(append([]byte{command, 1, 0, 0}, question.Serialize()...))
+	messages, err := request.Execute(unix.NETLINK_GENERIC, 0)
+	if err != nil {
+		return nil, err
+	}
+	if len(messages) == 0 || len(messages[0]) < nl.SizeofGenlmsg {
+		return nil, errors.New("no answer from generic netlink")
+	}
+	return nl.ParseRouteAttr(messages[0][nl.SizeofGenlmsg:])
 }
