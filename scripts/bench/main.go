@@ -9,7 +9,8 @@
 //
 // The speed of a machine drifts from minute to minute, so only figures of one
 // run may be compared, and what counts is their ratio. It needs root and touches
-// no network and, but for -disk, no disk; nothing is left behind.
+// no network and, but for -disk, no disk; nothing is left behind, but the file of
+// -disk when it is killed (SIGKILL).
 package main
 
 import (
