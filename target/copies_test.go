@@ -38,7 +38,7 @@ func TestPortsFollowTheirBladeAndDrive(t *testing.T) {
 		for _, f := range [][]byte{maskFrame(blade, aoe.MaskAdd, alice), maskFrame(blade, aoe.MaskAdd, guest), maskFrame(blade, aoe.MaskDelete, guest)} {
 			rig.Send("eth0", f)
 		}
-		must(t, do(target.Accept{Addr: blade, Host: alice, Remove: i%2 == 1}))
+		must(t, do(target.EditHosts{List: target.AcceptList, Addr: blade, Host: alice, Remove: i%2 == 1}))
 		must(t, <-result)
 		rig.Machine().Quiesce()
 		must(t, target.Disagreeing(rig.Target()))

@@ -14,6 +14,7 @@ var (
 	ErrNotEthernet  = errors.New("not an Ethernet interface")
 	ErrNameTaken    = errors.New("name in use")
 	ErrAddressTaken = errors.New("address in use")
+	ErrAnswered     = errors.New("address answered by another machine")
 	ErrNoDrive      = errors.New("no such drive")
 	ErrNoPort       = errors.New("no such port")
 	ErrInUse        = errors.New("still in use")

@@ -1,6 +1,10 @@
 package target
 
-import "vbladefs/target/aoe"
+import (
+	"time"
+
+	"vbladefs/target/aoe"
+)
 
 // Stats are the counters of a port, or the sum of several ports'.
 type Stats struct {
@@ -38,7 +42,11 @@ type DriveInfo struct {
 	Model        string // as set, without padding
 	Serial       string
 	Major, Minor uint32 // block device number; 0:0 for a regular file
+	Firmware     uint16 // firmware version of config replies
 	Implicit     bool   // made by Export, goes with its last port
+	Forced       bool   // opened though someone else had claimed it
+	Down         string // why its backing store is not open; empty: it is
+	Paused       bool
 	Note         string // what an administrator should know; mostly empty
 	Ports        int
 	Stats        Stats // of all its ports
@@ -52,7 +60,10 @@ type PortInfo struct {
 	Buffers          uint16 // as configured
 	Sectors          uint8  // as configured, 0: what the MTU allows
 	EffectiveSectors int    // as advertised; the least of all interfaces for EveryInterface; 0 while down
+	Quiet            bool
+	Forced           bool   // even if another machine answers for the address
 	Up               bool   // the interface is there, up, and served
+	Down             string // why it is not up; empty: it is
 	Stats            Stats
 }
 
@@ -64,6 +75,31 @@ type BladeInfo struct {
 	Masks   []aoe.MAC // the protocol's MAC mask list
 	Reserve []aoe.MAC // the protocol's reserve list
 	Accept  []aoe.MAC // hosts that alone are answered, newest first
+	Deny    []aoe.MAC // hosts that are not answered, newest first
+}
+
+// State is everything that is exported, at one moment.
+type State struct {
+	Drives []DriveInfo // in order of creation
+	Ports  []PortInfo  // in order of creation
+	Blades []BladeInfo // by address
+	Served bool        // something was exported once
+}
+
+// Conflict is another machine that answers for an address of ours.
+type Conflict struct {
+	Interface string
+	Host      aoe.MAC
+	Count     uint64 // replies of it that were seen
+	Last      time.Time
+}
+
+// Initiator is a host that sent requests to an address, on one interface.
+type Initiator struct {
+	Interface string
+	Host      aoe.MAC
+	Requests  uint64
+	Last      time.Time // to the second
 }
 
 // InterfaceInfo describes an interface with ports at one moment.

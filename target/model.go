@@ -83,11 +83,13 @@ type rules struct {
 	masks   []aoe.MAC // the protocol's MAC mask list
 	reserve []aoe.MAC // the protocol's reserve list
 	accept  []aoe.MAC // configured: these alone are answered
+	deny    []aoe.MAC // configured: these are not
 }
 
 // admits reports whether src gets any answer.
 func (r *rules) admits(src aoe.MAC) bool {
-	return (len(r.masks) == 0 || slices.Contains(r.masks, src)) &&
+	return (len(r.deny) == 0 || !slices.Contains(r.deny, src)) &&
+		(len(r.masks) == 0 || slices.Contains(r.masks, src)) &&
 		(len(r.accept) == 0 || slices.Contains(r.accept, src))
 }
 

@@ -38,6 +38,9 @@ type AddDrive struct {
 	Access Access
 	Cache  Cache // empty: the target's default
 	Force  bool  // even if someone else has claimed it
+	// Wait makes no error of a store that cannot be opened now: the drive is down
+	// until it can.
+	Wait bool
 	Identity
 }
 
@@ -51,6 +54,11 @@ type AddPort struct {
 	Interface string // a name, or EveryInterface
 	Buffers   uint16 // buffer count; 0: DefaultBuffers
 	Sectors   uint8  // most sectors of a request; 0: what the MTU allows
+	Quiet     bool   // not announced when it is added or comes up
+	Force     bool   // even if another machine answers for the address
+	// Wait makes no error of a missing interface, nor of an address that another
+	// machine answers for: the port is down until the one comes and the other goes.
+	Wait bool
 }
 
 // RemovePort takes an address away from an interface. The blade goes with its
@@ -72,6 +80,7 @@ type Export struct {
 	Config    []byte // the blade's first config string, at most aoe.MaxConfigString bytes
 	Unique    bool   // refuse an address that is served on any other interface
 	Quiet     bool   // not announced when it is added, so that an accept list can be set first
+	Force     bool   // even if another machine answers for the address
 	Identity
 }
 
@@ -83,13 +92,50 @@ type Rebind struct {
 	Path      string // absolute
 }
 
-// Accept adds (or, with Remove, takes away) a host of the accept list of the
-// blade at Addr. While the list is not empty all others get no answer.
-// Adding a listed host and removing an unlisted one change nothing.
-type Accept struct {
+// AddBlade gives an address to a drive before any port makes it reachable, so
+// that its lists can be set first. A blade goes with its last port; one that has
+// none yet stays until RemoveBlade.
+type AddBlade struct {
+	Addr  aoe.Addr
+	Drive string
+}
+
+// RemoveBlade takes an address away with all its ports, and a drive that Export
+// made, when this was its last address.
+type RemoveBlade struct{ Addr aoe.Addr }
+
+// HostList names one of the lists of hosts that are kept for an address.
+type HostList uint8
+
+// The lists of an address. The first two are the administrator's, the others the
+// protocol's (PROTOCOL.md §5, §6), which initiators change, too.
+const (
+	AcceptList  HostList = iota // while it is not empty, all others get no answer
+	DenyList                    // these get no answer, even if another list has them
+	MaskList                    // while it is not empty, all others get no answer
+	ReserveList                 // while it is not empty, all others are refused
+)
+
+// EditHosts adds a host to a list of the blade at Addr, in front, or with Remove
+// takes it away. Adding a listed host and removing an unlisted one change nothing.
+type EditHosts struct {
 	Addr   aoe.Addr
+	List   HostList
 	Host   aoe.MAC
 	Remove bool
+}
+
+// SetHosts replaces a list of the blade at Addr; no hosts: empties it.
+type SetHosts struct {
+	Addr  aoe.Addr
+	List  HostList
+	Hosts []aoe.MAC // at most aoe.MaxListed; repeated ones count once
+}
+
+// SetConfig replaces the config string of the blade at Addr.
+type SetConfig struct {
+	Addr   aoe.Addr
+	Config []byte // at most aoe.MaxConfigString
 }
 
 // Announce broadcasts a config reply for every port on its interface.
@@ -100,6 +146,39 @@ type SetModel struct{ Drive, Model string }
 
 // SetSerial changes the serial number that a drive shows; too long a text is cut.
 type SetSerial struct{ Drive, Serial string }
+
+// SetFirmware changes the firmware version that a drive's config replies show.
+type SetFirmware struct {
+	Drive    string
+	Firmware uint16
+}
+
+// SetKeep says whether a drive stays when its last port goes. Those of AddDrive
+// do, those of Export do not.
+type SetKeep struct {
+	Drive string
+	Keep  bool
+}
+
+// SetReadOnly has a drive refuse writes, or take them, while it is exported.
+// When it returns, no write that came before is under way any more.
+type SetReadOnly struct {
+	Drive    string
+	ReadOnly bool
+}
+
+// SetPaused has the device of a drive, so all drives on it, leave ATA commands
+// unanswered, which initiators ride out; or ends that. When it returns from
+// pausing, what was in flight has finished and is on the medium: a snapshot of
+// the backing store can be taken. A pause is not saved.
+type SetPaused struct {
+	Drive  string
+	Paused bool
+}
+
+// Resize asks for the size of a drive's backing store again. A new one is served
+// and announced.
+type Resize struct{ Drive string }
 
 // SetCache changes a drive's write policy, for every drive of the same device.
 type SetCache struct {

@@ -251,26 +251,6 @@ func (t *Target) unlinkBinding(b *binding) {
 	}
 }
 
-func (op Accept) apply(t *Target) error {
-	blade := t.blades[op.Addr]
-	if blade == nil {
-		return fmt.Errorf("%w: nothing is exported at %s", ErrNoPort, op.Addr)
-	}
-	var err error
-	blade.change(func(r *rules) {
-		at := slices.Index(r.accept, op.Host)
-		switch {
-		case op.Remove && at >= 0:
-			r.accept = slices.Delete(slices.Clone(r.accept), at, at+1)
-		case !op.Remove && at < 0 && len(r.accept) >= aoe.MaxListed:
-			err = fmt.Errorf("%w: the accept list of %s holds %d hosts", ErrFull, op.Addr, len(r.accept))
-		case !op.Remove && at < 0:
-			r.accept = slices.Insert(slices.Clone(r.accept), 0, op.Host)
-		}
-	})
-	return err
-}
-
 func (op Announce) apply(t *Target) error {
 	for _, n := range t.netifs {
 		for _, p := range n.ports {

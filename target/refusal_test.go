@@ -57,7 +57,7 @@ func TestRefusals(t *testing.T) {
 	one, two, free := aoe.Addr{Shelf: 1}, aoe.Addr{Shelf: 2}, aoe.Addr{Shelf: 3}
 	rig := populated(t)
 	for i := range aoe.MaxListed {
-		must(t, rig.Target().Do(target.Accept{Addr: two, Host: aoe.MAC{4, 0, 0, 0, 0, byte(i)}}))
+		must(t, rig.Target().Do(target.EditHosts{List: target.AcceptList, Addr: two, Host: aoe.MAC{4, 0, 0, 0, 0, byte(i)}}))
 	}
 	for _, tt := range []struct {
 		op   target.Operation
@@ -121,9 +121,9 @@ func TestRefusals(t *testing.T) {
 		{target.Rebind{Addr: one, Interface: "eth0", Path: "/disks/none"}, target.ErrStore, "/disks/none"},
 		{target.Rebind{Addr: one, Interface: "eth0", Path: "spare"}, target.ErrMalformed, "spare"},
 
-		{target.Accept{Addr: free, Host: alice}, target.ErrNoPort, "3.0"},
-		{target.Accept{Addr: free, Host: alice, Remove: true}, target.ErrNoPort, "3.0"},
-		{target.Accept{Addr: two, Host: alice}, target.ErrFull, "185"},
+		{target.EditHosts{List: target.AcceptList, Addr: free, Host: alice}, target.ErrNoPort, "3.0"},
+		{target.EditHosts{List: target.AcceptList, Addr: free, Host: alice, Remove: true}, target.ErrNoPort, "3.0"},
+		{target.EditHosts{List: target.AcceptList, Addr: two, Host: alice}, target.ErrFull, "185"},
 
 		{target.SetModel{Drive: "none", Model: "m"}, target.ErrNoDrive, "none"},
 		{target.SetSerial{Drive: "none", Serial: "s"}, target.ErrNoDrive, "none"},

@@ -48,10 +48,18 @@ type Config struct {
 	// Workers is how many serve an interface, where its links can be shared; 0
 	// is 1.
 	Workers int
+	// Keeper makes what is exported durable; nil: nothing is kept.
+	Keeper Keeper
 	// CPUs are the processors to pin workers to, each to the one with fewest
 	// workers; empty: the kernel chooses.
 	CPUs []int
 }
+
+// Keeper makes changes of the exports durable. Changed tells it of one; it
+// returns at once, and calls then, if that is not nil, from another goroutine
+// once the change is durable, or with an error when it cannot be made so. What
+// an initiator changes is answered only then.
+type Keeper interface{ Changed(then func(error)) }
 
 // DefaultRequests is enough for 16 initiators that each fill a port's buffers.
 const DefaultRequests = 1024

@@ -122,5 +122,5 @@ func parseMask(words []string, remove bool) (target.Operation, error) {
 	if err != nil {
 		return nil, text.Malformed("%v", err)
 	}
-	return target.Accept{Addr: addr, Host: host, Remove: remove}, nil
+	return target.EditHosts{Addr: addr, List: target.AcceptList, Host: host, Remove: remove}, nil
 }

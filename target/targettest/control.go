@@ -68,7 +68,7 @@ func (p *player) operation(w *words, verb string) target.Operation {
 		}
 		return op
 	case "accept", "unaccept":
-		return target.Accept{Addr: w.addr(), Host: p.mac(w), Remove: verb == "unaccept"}
+		return target.EditHosts{List: target.AcceptList, Addr: w.addr(), Host: p.mac(w), Remove: verb == "unaccept"}
 	case "announce":
 		return target.Announce{}
 	}

@@ -98,7 +98,7 @@ func (r *rig) Interface(name string, mtu int) aoe.MAC {
 	if fresh {
 		for i, path := range r.marks { // the first devices here: each worker gets one
 			r.do(target.Export{Path: path, Addr: mark(i), Interface: name, Quiet: true})
-			r.do(target.Accept{Addr: mark(i), Host: markHost})
+			r.do(target.EditHosts{List: target.AcceptList, Addr: mark(i), Host: markHost})
 		}
 		requireWorkers(r.t, r.target, name, len(r.marks))
 	}
