@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,20 +30,28 @@ func build(t *testing.T) string {
 // daemon is `vbladefs serve` on the rig's segment.
 type daemon struct {
 	cmd    *exec.Cmd
+	args   []string // of serve, besides the mount point
 	mount  string
 	exited chan error // its end, once
 }
 
-func startDaemon(t *testing.T, r *rig, binary string) *daemon {
+func startDaemon(t *testing.T, r *rig, binary string, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{mount: filepath.Join(t.TempDir(), "ctl"), exited: make(chan error, 1)}
-	if err := os.Mkdir(d.mount, 0o755); err != nil {
+	mount := filepath.Join(t.TempDir(), "ctl")
+	if err := os.Mkdir(mount, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	d.cmd = r.net.Command(r.ctx, binary, "serve", d.mount)
+	return startDaemonAt(t, r, binary, mount, args...)
+}
+
+// startDaemonAt starts it on a mount point that is there, perhaps that of one that was killed.
+func startDaemonAt(t *testing.T, r *rig, binary, mount string, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{mount: mount, args: args, exited: make(chan error, 1)}
+	d.cmd = r.net.Command(r.ctx, binary, slices.Concat([]string{"serve"}, args, []string{d.mount})...)
 	start(t, r, d.cmd, "vbladefs.log", d.exited)
 	t.Cleanup(func() { d.cleanUp(t, r) })
-	for deadline := time.Now().Add(time.Minute); !isMountPoint(d.mount); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !d.serves(); time.Sleep(20 * time.Millisecond) {
 		select {
 		case err := <-d.exited:
 			d.exited <- err
@@ -54,6 +63,12 @@ func startDaemon(t *testing.T, r *rig, binary string) *daemon {
 		}
 	}
 	return d
+}
+
+// serves reports whether the tree is there; a mount that a killed daemon left behind has no files.
+func (d *daemon) serves() bool {
+	_, err := os.Stat(filepath.Join(d.mount, "README"))
+	return err == nil
 }
 
 // start starts a target with its output in a log file among the artifacts.

@@ -24,6 +24,7 @@ var hostTools = []tool{
 	{"bash", "bash"}, // aoe-stat is a bash script
 	{"mkfs.ext4", "e2fsprogs"},
 	{"e2fsck", "e2fsprogs"},
+	{"resize2fs", "e2fsprogs"},
 	{"aoe-discover", "aoetools"},
 	{"aoe-flush", "aoetools"},
 	{"aoe-interfaces", "aoetools"},
