@@ -1,6 +1,7 @@
 # make demo   see the main job done, end to end
 # make test   everything that must hold; installs the Debian packages it needs
-# make bench  how fast it is, against vblade and any other target; make bench-disk against fio
+# make bench  how fast it is, against vblade and any other target; make bench-disk against fio;
+#             make bench-control, the control tree with 10,000 exports
 # The rest: build, lint, interop, install, clean.
 
 PREFIX  ?= /usr/local
@@ -18,7 +19,7 @@ SECONDS    = 2
 BENCHFLAGS =
 BENCH      = $(GO) run ./scripts/bench -rounds $(ROUNDS) -seconds $(SECONDS)
 
-.PHONY: build test check race interop lint demo bench bench-disk install clean setup
+.PHONY: build test check race interop lint demo bench bench-disk bench-control install clean setup
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/vbladefs ./cmd/aoebench
@@ -54,6 +55,10 @@ bench: build
 bench-disk: build
 	@scripts/setup.sh client bench-disk
 	$(BENCH) -disk $(BENCHFLAGS)
+
+bench-control: build
+	@scripts/setup.sh net fs
+	$(BENCH) -control $(BENCHFLAGS)
 
 install: build
 	install -D -m 755 bin/vbladefs $(DESTDIR)$(PREFIX)/sbin/vbladefs

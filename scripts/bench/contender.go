@@ -169,9 +169,17 @@ func (r *rig) serveOurs(s *served, place int, target string, files []string, cac
 		return err
 	}
 	s.processes = append(s.processes, p)
+	if err := r.awaitTree(p, tree); err != nil {
+		return err
+	}
+	return addExports(tree, target, files)
+}
+
+// awaitTree waits until the tree of the daemon p is mounted.
+func (r *rig) awaitTree(p *process, tree string) error {
 	for deadline := time.Now().Add(readyPatience); ; {
 		if _, err := os.Stat(filepath.Join(tree, "README")); err == nil {
-			break
+			return nil
 		}
 		if err := p.ended(); err != nil {
 			return err
@@ -183,7 +191,6 @@ func (r *rig) serveOurs(s *served, place int, target string, files []string, cac
 			return err
 		}
 	}
-	return addExports(tree, target, files)
 }
 
 // addExports adds the files, each at the next address; the same file may come

@@ -1,6 +1,6 @@
 // Command bench measures vbladefs against other AoE targets and against what the
-// machine can do, on one machine and in one run. `make bench` and
-// `make bench-disk` build and run it.
+// machine can do, on one machine and in one run. `make bench`,
+// `make bench-disk` and `make bench-control` build and run it.
 //
 //	rig: network and mount namespace of its own, veth pairs, files in memory
 //	  └ group by group, round by round: start the contenders, measure them in turn, stop them
@@ -83,9 +83,12 @@ func (o *options) do(ctx context.Context, stdout, stderr io.Writer) (err error) 
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	b := &bench{o: o, rig: r, stderr: stderr, report: newReport(o, r)}
-	if o.soak > 0 {
+	switch {
+	case o.soak > 0:
 		err = b.soak(stdout)
-	} else {
+	case o.control:
+		err = b.control(stdout)
+	default:
 		err = b.measureAll()
 	}
 	if len(b.report.Measurements) > 0 { // what there is, also when it was cut short

@@ -19,6 +19,8 @@ type options struct {
 	disk    bool
 	dir     string
 	soak    time.Duration
+	control bool
+	exports int
 	bin     string
 	json    string
 	plot    string
@@ -27,10 +29,11 @@ type options struct {
 // errUsage is wrapped by everything that is wrong with the command line.
 var errUsage = errors.New("usage (scripts/bench -h shows all flags)")
 
-// The bounds of -rounds and -seconds: ours, generous.
+// The bounds of -rounds, -seconds and -exports: ours, generous.
 const (
 	maxRounds  = 1000
 	maxSeconds = 3600
+	maxExports = 65536 // target.MaxDrives
 )
 
 func parseOptions(args []string) (*options, error) {
@@ -50,6 +53,10 @@ func parseOptions(args []string) (*options, error) {
 		return nil, fmt.Errorf("%w: -soak %v: want a second or more, such as 10m", errUsage, o.soak)
 	case o.soak > 0 && (o.disk || o.plot != ""):
 		return nil, fmt.Errorf("%w: -soak compares nothing: leave -disk and -plot out", errUsage)
+	case o.control && (o.disk || o.soak > 0 || o.plot != "" || o.only != ""):
+		return nil, fmt.Errorf("%w: -control measures the control tree alone: leave -disk, -soak, -plot and -only out", errUsage)
+	case o.exports < 2 || o.exports > maxExports:
+		return nil, fmt.Errorf("%w: -exports %d: want 2 to %d", errUsage, o.exports, maxExports)
 	case o.plot != "" && o.only != "" && !slices.Contains(strings.Split(o.only, ","), "reads"):
 		return nil, fmt.Errorf("%w: -plot draws the group reads, which -only %s leaves out", errUsage, o.only)
 	case o.only != "" && (o.disk || o.soak > 0):
@@ -74,6 +81,8 @@ func (o *options) flags() *flag.FlagSet {
 	f.BoolVar(&o.disk, "disk", false, "")
 	f.StringVar(&o.dir, "dir", "/var/tmp", "")
 	f.DurationVar(&o.soak, "soak", 0, "")
+	f.BoolVar(&o.control, "control", false, "")
+	f.IntVar(&o.exports, "exports", defaultExports, "")
 	f.StringVar(&o.bin, "bin", "bin", "")
 	f.StringVar(&o.json, "json", "", "")
 	f.StringVar(&o.plot, "plot", "", "")
@@ -108,6 +117,7 @@ func (p *peers) Set(text string) error {
 const usage = `bench measures vbladefs against other AoE targets, in turn, on this machine.
 
   make bench [ROUNDS=3] [SECONDS=2] [BENCHFLAGS='...']
+  make bench-control [BENCHFLAGS='-exports N ...']
   make bench-disk [ROUNDS=3] [SECONDS=2] [BENCHFLAGS='-dir DIR ...']
 
   -rounds N            measure everything N times; medians are compared, 3
@@ -119,6 +129,8 @@ const usage = `bench measures vbladefs against other AoE targets, in turn, on th
   -disk                instead: direct I/O on a file of a disk, against fio
   -dir DIR             where that file is made and removed, /var/tmp
   -soak D              instead: full load for so long, our memory every minute
+  -control             instead: the control tree with many exports, against limits
+  -exports N           how many of them, 10000
   -bin DIR             where vbladefs and aoebench are, bin
   -json FILE           write every single measurement
   -plot FILE           draw IOPS and p99 against depth, as SVG (gnuplot)

@@ -18,6 +18,8 @@ type report struct {
 	Comparisons  []comparison  `json:"comparisons,omitempty"`
 	Measurements []measurement `json:"measurements,omitempty"`
 	Soak         *soak         `json:"soak,omitempty"`
+
+	Control []controlFigure `json:"control,omitempty"`
 }
 
 func newReport(o *options, r *rig) *report {
