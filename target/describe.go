@@ -2,6 +2,7 @@ package target
 
 import (
 	"cmp"
+	"slices"
 
 	"vbladefs/target/aoe"
 )
@@ -21,7 +22,7 @@ func (d *drive) describe() DriveInfo {
 
 func (b *binding) describe() PortInfo {
 	info := PortInfo{Addr: b.blade.addr, Interface: b.netif, Drive: b.blade.drive.name,
-		Buffers: b.buffers, Sectors: b.sectors}
+		Buffers: b.buffers, Sectors: b.sectors, Quiet: b.quiet, Forced: b.force}
 	for _, p := range b.ports {
 		if !p.netif.up() {
 			continue
@@ -42,6 +43,23 @@ func describeAll(list []*binding) []PortInfo {
 		infos = append(infos, b.describe())
 	}
 	return infos
+}
+
+func (t *Target) describeDrives() []DriveInfo {
+	list := make([]DriveInfo, 0, len(t.drives))
+	for _, d := range t.drives {
+		list = append(list, d.describe())
+	}
+	return list
+}
+
+func (t *Target) describeBlades() []BladeInfo {
+	list := make([]BladeInfo, 0, len(t.blades))
+	for _, b := range t.blades {
+		list = append(list, b.describe())
+	}
+	slices.SortFunc(list, func(a, b BladeInfo) int { return compareAddr(a.Addr, b.Addr) })
+	return list
 }
 
 func (b *binding) addStats(s *Stats) {

@@ -26,8 +26,8 @@ func (op RemoveDrive) apply(t *Target) error {
 	if d == nil {
 		return fmt.Errorf("%w: %q; the file drives lists those there are", ErrNoDrive, op.Name)
 	}
-	if n := len(d.bindings); n > 0 {
-		return fmt.Errorf("%w: drive %s has %d ports; delete them first", ErrInUse, op.Name, n)
+	if len(d.blades) > 0 {
+		return fmt.Errorf("%w: drive %s is exported at %s; delete that first", ErrInUse, op.Name, d.addresses())
 	}
 	t.removeDrive(d)
 	return nil
@@ -134,13 +134,18 @@ func (t *Target) addDrive(op AddDrive, implicit bool) (*drive, error) {
 	return d, nil
 }
 
-// removeDrive takes away a drive that has no ports.
+// removeDrive takes away a drive that no address leads to.
 func (t *Target) removeDrive(d *drive) {
 	t.mu.Lock()
-	delete(t.byName, d.name)
-	t.drives = slices.DeleteFunc(t.drives, func(o *drive) bool { return o == d })
+	t.unlinkDrive(d)
 	t.mu.Unlock()
 	t.release(d.device.Load())
+}
+
+// unlinkDrive takes d out of the model; mu is held.
+func (t *Target) unlinkDrive(d *drive) {
+	delete(t.byName, d.name)
+	t.drives = slices.DeleteFunc(t.drives, func(o *drive) bool { return o == d })
 }
 
 // acquire returns the device that op's path leads to, opening it unless

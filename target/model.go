@@ -47,9 +47,10 @@ type drive struct {
 	name     string
 	path     string
 	access   Access
-	implicit bool // made by Export: goes with its last binding
+	implicit bool // made by Export: goes with its last blade
 	identity atomic.Pointer[Identity]
 	device   atomic.Pointer[device]
+	blades   []*blade   // guarded by Target.mu
 	bindings []*binding // guarded by Target.mu
 }
 
@@ -144,6 +145,7 @@ type binding struct {
 	buffers uint16
 	sectors uint8
 	quiet   bool
+	force   bool    // even if another machine answers for the address
 	ports   []*port // one for each interface that it is on now; guarded by Target.mu
 	past    Stats   // of the ports that it had on interfaces since gone; guarded by Target.mu
 }

@@ -186,6 +186,24 @@ type SetCache struct {
 	Cache Cache
 }
 
+// Waiting is op as it is carried out when a saved state is restored: AddDrive
+// and AddPort wait for what is missing, and a policy that is not named is
+// CacheDirect, whatever the default is now.
+func Waiting(op Operation) Operation {
+	switch op := op.(type) {
+	case AddDrive:
+		op.Wait = true
+		if op.Cache == "" {
+			op.Cache = CacheDirect
+		}
+		return op
+	case AddPort:
+		op.Wait = true
+		return op
+	}
+	return op
+}
+
 // Do carries op out as a whole or not at all. It may be called by any
 // goroutine; operations take effect one after the other.
 func (t *Target) Do(op Operation) error {

@@ -16,7 +16,7 @@ func (op AddPort) apply(t *Target) error {
 	if d == nil {
 		return fmt.Errorf("%w: %q; add it to the file drives first", ErrNoDrive, op.Drive)
 	}
-	return t.addBinding(d, op, nil, false)
+	return t.addBinding(d, op, nil)
 }
 
 func (op RemovePort) apply(t *Target) error {
@@ -36,20 +36,7 @@ func (op RemovePort) apply(t *Target) error {
 	if len(found) == 0 {
 		return fmt.Errorf("%w: %s on %s", ErrNoPort, op.Addr, orAny(op.Interface))
 	}
-	var ports []*port
-	for _, b := range found {
-		ports = append(ports, b.ports...)
-	}
-	if err := t.detach(ports); err != nil {
-		return err
-	}
-	for _, b := range found {
-		t.unlinkBinding(b)
-		if d := b.blade.drive; d.implicit && len(d.bindings) == 0 {
-			t.removeDrive(d)
-		}
-	}
-	return nil
+	return t.remove(found, found[0].blade)
 }
 
 func orAny(netif string) string {
@@ -63,7 +50,7 @@ func (op Export) apply(t *Target) error {
 	if n := len(op.Config); n > aoe.MaxConfigString {
 		return fmt.Errorf("%w: config string of %d bytes: want at most %d", ErrTooLong, n, aoe.MaxConfigString)
 	}
-	port := AddPort{Addr: op.Addr, Interface: op.Interface}
+	port := AddPort{Addr: op.Addr, Interface: op.Interface, Quiet: op.Quiet, Force: op.Force}
 	if blade := t.blades[op.Addr]; blade != nil {
 		return op.extend(t, blade, port)
 	}
@@ -75,7 +62,7 @@ func (op Export) apply(t *Target) error {
 	if err != nil {
 		return err
 	}
-	if err := t.addBinding(d, port, op.Config, op.Quiet); err != nil {
+	if err := t.addBinding(d, port, op.Config); err != nil {
 		t.removeDrive(d)
 		return err
 	}
@@ -102,14 +89,14 @@ func (op Export) extend(t *Target, blade *blade, port AddPort) error {
 		return fmt.Errorf("%w: %s leads to %s on every interface; choose another address for %s", ErrAddressTaken,
 			op.Addr, blade.drive.path, op.Path)
 	}
-	return t.addBinding(blade.drive, port, nil, op.Quiet)
+	return t.addBinding(blade.drive, port, nil)
 }
 
 // checkPort refuses what no port can be, before anything is opened for it. It
 // replaces an alternative name of the interface by its real one.
 func (t *Target) checkPort(op *AddPort) error {
-	if op.Addr.Shelf > MaxShelf || op.Addr.Slot > MaxSlot {
-		return fmt.Errorf("%w: address %s: want shelf 0-%d and slot 0-%d", ErrRange, op.Addr, MaxShelf, MaxSlot)
+	if err := checkAddr(op.Addr); err != nil {
+		return err
 	}
 	if op.Interface != EveryInterface {
 		info, err := t.lookup(op.Interface)
@@ -143,7 +130,7 @@ func (t *Target) lookup(name string) (Interface, error) {
 }
 
 // addBinding makes d reachable as op says, as a whole or not at all.
-func (t *Target) addBinding(d *drive, op AddPort, config []byte, quiet bool) error {
+func (t *Target) addBinding(d *drive, op AddPort, config []byte) error {
 	if err := t.checkPort(&op); err != nil {
 		return err
 	}
@@ -151,21 +138,31 @@ func (t *Target) addBinding(d *drive, op AddPort, config []byte, quiet bool) err
 	if blade != nil && blade.drive != d {
 		return fmt.Errorf("%w: %s leads to drive %s; choose another address", ErrAddressTaken, op.Addr, blade.drive.name)
 	}
-	if blade == nil {
+	fresh := blade == nil
+	if fresh {
 		blade = newBlade(op.Addr, d, config)
 	}
-	b := &binding{blade: blade, netif: op.Interface, buffers: op.Buffers, sectors: op.Sectors, quiet: quiet}
+	b := &binding{blade: blade, netif: op.Interface, buffers: op.Buffers, sectors: op.Sectors, quiet: op.Quiet, force: op.Force}
 	if b.buffers == 0 {
 		b.buffers = DefaultBuffers
 	}
 	// The model first and the tables last: what answers is complete.
-	t.link(b)
-	if err := t.open(b); err != nil {
-		t.unlinkBinding(b)
-		return err
+	t.mu.Lock()
+	if fresh {
+		t.linkBlade(blade)
 	}
+	t.link(b)
+	t.mu.Unlock()
+	err := t.open(b)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err != nil {
+		t.unlinkBinding(b)
+		if fresh {
+			t.unlinkBlade(blade)
+		}
+		return err
+	}
 	t.served = true
 	return nil
 }
@@ -211,6 +208,10 @@ func (t *Target) extend(b *binding, info Interface) error {
 	if err != nil {
 		return err
 	}
+	if mac, yes := t.answered(b.blade.addr, n.name); yes && !b.force {
+		t.dropIfUnused(n)
+		return fmt.Errorf("%w: %s on %s, by %s", ErrAnswered, b.blade.addr, n.name, mac)
+	}
 	p, err := t.attach(b, n)
 	if err != nil {
 		t.dropIfUnused(n)
@@ -226,29 +227,21 @@ func (t *Target) extend(b *binding, info Interface) error {
 	return nil
 }
 
-// link puts b into the model.
+// link puts b into the model; mu is held.
 func (t *Target) link(b *binding) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.blades[b.blade.addr] = b.blade
 	b.blade.bindings = append(b.blade.bindings, b)
 	b.blade.drive.bindings = append(b.blade.drive.bindings, b)
 	t.bindings = append(t.bindings, b)
 }
 
-// unlinkBinding takes b out of the model.
+// unlinkBinding takes b out of the model; mu is held.
 func (t *Target) unlinkBinding(b *binding) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	without := func(list []*binding) []*binding {
 		return slices.DeleteFunc(list, func(o *binding) bool { return o == b })
 	}
 	b.blade.bindings = without(b.blade.bindings)
 	b.blade.drive.bindings = without(b.blade.drive.bindings)
 	t.bindings = without(t.bindings)
-	if len(b.blade.bindings) == 0 {
-		delete(t.blades, b.blade.addr)
-	}
 }
 
 func (op Announce) apply(t *Target) error {

@@ -207,6 +207,13 @@ func (t *Target) everywhere() []*binding {
 	return list
 }
 
+// State shows everything at one moment.
+func (t *Target) State() State {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return State{Drives: t.describeDrives(), Ports: describeAll(t.bindings), Blades: t.describeBlades(), Served: t.served}
+}
+
 // Served reports whether anything was ever exported.
 func (t *Target) Served() bool {
 	t.mu.RLock()
@@ -218,11 +225,7 @@ func (t *Target) Served() bool {
 func (t *Target) Drives() []DriveInfo {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	list := make([]DriveInfo, 0, len(t.drives))
-	for _, d := range t.drives {
-		list = append(list, d.describe())
-	}
-	return list
+	return t.describeDrives()
 }
 
 // Drive describes the drive of that name.
@@ -266,12 +269,7 @@ func (t *Target) Port(addr aoe.Addr, netif string) (PortInfo, bool) {
 func (t *Target) Blades() []BladeInfo {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	list := make([]BladeInfo, 0, len(t.blades))
-	for _, b := range t.blades {
-		list = append(list, b.describe())
-	}
-	slices.SortFunc(list, func(a, b BladeInfo) int { return compareAddr(a.Addr, b.Addr) })
-	return list
+	return t.describeBlades()
 }
 
 // Blade describes what is kept for an address.
