@@ -52,6 +52,8 @@ type Engine interface {
 	Interface(name string) (target.InterfaceInfo, bool)
 	// Served reports whether anything was ever exported.
 	Served() bool
+	// State is all of the above at one moment.
+	State() target.State
 }
 
 // Options are the choices of whoever mounts the tree.

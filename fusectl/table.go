@@ -46,9 +46,7 @@ var aoeserverFile = &file{
 		return aoeserver.Parse(line, cwd)
 	},
 	read: func(t *tree, _ subject) ([]byte, bool) {
-		return aoeserver.List(aoeserver.State{
-			Drives: t.engine.Drives(), Ports: t.engine.Ports(), Blades: t.engine.Blades(), Served: t.engine.Served(),
-		}), true
+		return aoeserver.List(aoeserver.State(t.engine.State())), true
 	},
 }
 
