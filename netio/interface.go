@@ -34,7 +34,14 @@ func Lookup(name string) (Interface, error) {
 	if name == "" || len(name) > maxNameBytes || strings.IndexByte(name, 0) >= 0 {
 		return Interface{}, fmt.Errorf("interface name %.40q: %w", name, ErrNoInterface)
 	}
-	link, err := netlink.LinkByName(name)
+	ifi, err := askLink(name)
+	switch {
+	case err == nil:
+		return ifi, nil
+	case err == unix.ENODEV:
+		return Interface{}, fmt.Errorf("interface %q: %w", name, ErrNoInterface)
+	}
+	link, err := netlink.LinkByName(name) // knows older kernels
 	if isNotFound(err) {
 		return Interface{}, fmt.Errorf("interface %q: %w", name, ErrNoInterface)
 	}
