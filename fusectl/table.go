@@ -37,7 +37,7 @@ var logFile = &file{
 var aoeserverFile = &file{
 	name:    "aoeserver",
 	about:   "as aoeserver's /proc/aoeserver; without INTERFACE: all of them, now and later",
-	takes:   []string{"add DEVICE SHELF SLOT [INTERFACE]", "del DEVICE SHELF SLOT [INTERFACE]", "hostmask SHELF SLOT MAC", "rmmask SHELF SLOT MAC"},
+	takes:   aoeserver.Grammars,
 	gives:   "all exports, newest first, then their access lists",
 	dialect: aoeserverDialect,
 	long:    true,
@@ -56,13 +56,12 @@ var kvbladeDir = &dir{
 	name:  "kvblade",
 	about: "as kvblade's /sys/kvblade; INTERFACE may be * for all of them, now and later",
 	files: []*file{
-		recordFile("add", "exports a disk", kvblade.AddFields, "SHELF SLOT INTERFACE PATH", kvblade.ParseAdd),
-		recordFile("del", "ends an export; returns when nothing is answered any more", kvblade.DelFields,
-			"SHELF SLOT INTERFACE", func(line, _ string) (target.Operation, error) { return kvblade.ParseDel(line) }),
-		recordFile("readd", "puts another disk under an export", kvblade.AddFields,
-			"SHELF SLOT INTERFACE PATH", kvblade.ParseReadd),
+		recordFile("add", "exports a disk", kvblade.AddGrammar, kvblade.ParseAdd),
+		recordFile("del", "ends an export; returns when nothing is answered any more", kvblade.DelGrammar,
+			func(line, _ string) (target.Operation, error) { return kvblade.ParseDel(line) }),
+		recordFile("readd", "puts another disk under an export", kvblade.ReaddGrammar, kvblade.ParseReadd),
 		{
-			name: "announce", about: "tells all initiators of all exports", takes: []string{"(anything)"},
+			name: "announce", about: "tells all initiators of all exports", takes: []string{kvblade.AnnounceGrammar},
 			dialect: kvbladeDialect, value: true,
 			parse: func(_ *tree, _ subject, line, _ string) (target.Operation, error) { return kvblade.ParseAnnounce(line) },
 		},
@@ -71,10 +70,10 @@ var kvbladeDir = &dir{
 }
 
 // recordFile is a command file of kvblade.
-func recordFile(name, about string, fields int, grammar string, parse func(line, cwd string) (target.Operation, error)) *file {
+func recordFile(name, about, grammar string, parse func(line, cwd string) (target.Operation, error)) *file {
 	return &file{
 		name: name, about: about, takes: []string{grammar}, dialect: kvbladeDialect,
-		split: kvblade.Split(fields),
+		split: kvblade.Split(grammar),
 		parse: func(_ *tree, _ subject, line, cwd string) (target.Operation, error) { return parse(line, cwd) },
 	}
 }
@@ -102,8 +101,8 @@ var exportDir = &dir{
 		exportFile("scst", "the same", kvblade.Export.Size),
 		exportFile("bdev", "MAJOR:MINOR of the block device, 0:0 for a file", kvblade.Export.Device),
 		exportFile("bpath", "path of the disk", kvblade.Export.Path),
-		labelFile(exportFile("model", "model, 40 characters", kvblade.Export.Model), text.ParseModel),
-		labelFile(exportFile("sn", "serial number, 20 characters", kvblade.Export.Serial), text.ParseSerial),
+		labelFile(exportFile("model", "model, 40 characters", kvblade.Export.Model), text.ParseModel, text.ModelGrammar),
+		labelFile(exportFile("sn", "serial number, 20 characters", kvblade.Export.Serial), text.ParseSerial, text.SerialGrammar),
 		exportFile("busy", "requests in flight", kvblade.Export.Busy),
 		exportFile("mtu", "bytes of data in a frame", kvblade.Export.MTU),
 		exportFile("stats", "counters: NAME VALUE, a line each", func(e kvblade.Export) string {
@@ -125,8 +124,8 @@ func exportFile(name, gives string, show func(kvblade.Export) string) *file {
 }
 
 // labelFile lets the drive's label be written through an export's attribute f.
-func labelFile(f *file, parse func(drive, value string) (target.Operation, error)) *file {
-	f.value, f.takes = true, []string{"a line of printable ASCII; too long a text is cut"}
+func labelFile(f *file, parse func(drive, value string) (target.Operation, error), takes string) *file {
+	f.value, f.takes = true, []string{takes}
 	f.parse = func(t *tree, s subject, line, _ string) (target.Operation, error) {
 		port, ok := t.engine.Port(s.addr, s.netif)
 		if !ok {

@@ -13,7 +13,7 @@ var vbladeDir = &dir{
 	files: []*file{
 		{
 			name: "drives", about: "disks, by the name that you choose",
-			takes: []string{"add NAME PATH [ro] [force]", "del NAME"},
+			takes: vbladekernel.DrivesGrammars,
 			gives: "NAME PATH SECTORS rw|ro PORTS, a line a drive", dialect: vbladeDialect,
 			long: true, maxWrite: vbladekernel.MaxWrite,
 			parse: func(_ *tree, _ subject, line, _ string) (target.Operation, error) {
@@ -59,19 +59,19 @@ var driveDir = &dir{
 		driveFile("path", "path of the disk", vbladekernel.Path),
 		driveFile("size", "size in sectors of 512 bytes", vbladekernel.Size),
 		valueFile(driveFile("cache", "write policy", vbladekernel.Cache), vbladekernel.ParseCache,
-			"writeback (in the page cache), direct (in the device's own), or durable (on the medium before the reply)"),
+			vbladekernel.CacheGrammar),
 		driveFile("readonly", "1 or 0", vbladekernel.ReadOnly),
 		valueFile(driveFile("model", "model", vbladekernel.ModelText), text.ParseModel,
-			"a line of printable ASCII; what is over 40 characters is cut"),
+			text.ModelGrammar),
 		valueFile(driveFile("serial", "serial number", vbladekernel.SerialText), text.ParseSerial,
-			"a line of printable ASCII; what is over 20 characters is cut"),
+			text.SerialGrammar),
 	},
 }
 
 var portsFile = &file{
 	name:  "ports",
 	about: "where the drive can be reached; INTERFACE may be * for all of them, now and later",
-	takes: []string{"add INTERFACE SHELF SLOT [BUFFERS [SECTORS]]", "del INTERFACE SHELF SLOT"},
+	takes: vbladekernel.PortsGrammars,
 	gives: "INTERFACE SHELF SLOT BUFFERS SECTORS EFFECTIVE_SECTORS, a line a port", dialect: vbladeDialect,
 	long: true, maxWrite: vbladekernel.MaxWrite,
 	parse: func(_ *tree, s subject, line, _ string) (target.Operation, error) {

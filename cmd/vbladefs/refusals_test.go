@@ -166,8 +166,8 @@ func (s *shop) refusals() []refusal {
 func (s *shop) mistakes() []refusal {
 	long := strings.Repeat("x", 5000)
 	return []refusal{
-		{"nothing", "", "aoeserver", "EINVAL", "want add, del, hostmask or rmmask"},
-		{"unknown command", "list", "aoeserver", "EINVAL", "want add, del, hostmask or rmmask"},
+		{"nothing", "", "aoeserver", "EINVAL", "want add DEVICE SHELF SLOT [INTERFACE] [force], del DEVICE"},
+		{"unknown command", "list", "aoeserver", "EINVAL", "want add DEVICE SHELF SLOT [INTERFACE] [force], del DEVICE"},
 		{"too few words", "add " + s.spare + " 0", "aoeserver", "EINVAL", "want add DEVICE SHELF SLOT [INTERFACE]"},
 		{"too many words", "add " + s.spare + " 0 9 eth0 x", "aoeserver", "EINVAL", "want add DEVICE SHELF SLOT [INTERFACE]"},
 		{"duplicate address", "add " + s.spare + " 0 1 eth0", "aoeserver", "EINVAL", "0.1 is served already"},
@@ -192,7 +192,7 @@ func (s *shop) mistakes() []refusal {
 		{"name of a file", "add stats " + s.spare, "vblade/drives", "EINVAL", "drive name"},
 		{"name with a slash", "add a/b " + s.spare, "vblade/drives", "EINVAL", "drive name"},
 		{"long name", "add " + strings.Repeat("n", 32) + " " + s.spare, "vblade/drives", "EINVAL", "want 1 to 31"},
-		{"unknown flag", "add x " + s.spare + " rw", "vblade/drives", "EINVAL", `"rw" after the path`},
+		{"unknown flag", "add x " + s.spare + " rw", "vblade/drives", "EINVAL", `"rw" is one word too many`},
 		{"del of nothing", "del x", "vblade/drives", "ENOENT", "no such drive"},
 		{"del of one in use", "del do", "vblade/drives", "EBUSY", "has 1 ports; delete them first"},
 		{"endless line", "add x /" + long, "vblade/drives", "E2BIG", "want at most"},
@@ -204,7 +204,7 @@ func (s *shop) mistakes() []refusal {
 		{"too many sectors", "add eth0 0 9 32 256", "vblade/do/ports", "ERANGE", "want 0 to 255"},
 		{"del of another's", "del eth0 0 1", "vblade/do/ports", "ENOENT", "no such port"},
 		{"unknown command", "move eth0 0 2", "vblade/do/ports", "EINVAL", "want add INTERFACE SHELF SLOT"},
-		{"unknown policy", "fast", "vblade/do/cache", "EINVAL", "want writeback, direct or durable"},
+		{"unknown policy", "fast", "vblade/do/cache", "EINVAL", "want writeback (in the page cache), direct"},
 		{"unprintable model", "\x01", "vblade/do/model", "EINVAL", "want printable ASCII"},
 		{"unprintable serial", "\x7f", "kvblade/0.1@eth0/sn", "EINVAL", "want printable ASCII"},
 

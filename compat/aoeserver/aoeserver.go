@@ -14,7 +14,6 @@ package aoeserver
 
 import (
 	"fmt"
-	"strings"
 
 	"vbladefs/compat/text"
 	"vbladefs/target"
@@ -29,54 +28,44 @@ const (
 	Firmware = 0x4000
 )
 
-// commands are the verbs with what they take. Only the start of a verb counts
-// (sheet §2), so "address" adds; none is the start of another.
-var commands = []struct {
-	verb, grammar string
-	least, most   int // words after the verb; most 0: no limit, the rest is ignored
-	parse         func(words []string, cwd string) (target.Operation, error)
-}{
-	{"add", "DEVICE SHELF SLOT [INTERFACE]", 3, 4, parseAdd},
-	{"del", "DEVICE SHELF SLOT [INTERFACE]", 3, 4, parseDel},
-	{"hostmask", "SHELF SLOT MAC", 3, 0, parseHostmask},
-	{"rmmask", "SHELF SLOT MAC", 3, 0, parseRmmask},
+// Grammars are what the commands look like. Only the start of a verb counts
+// (sheet §2), so "address" adds; none is the start of another. "force" is this
+// project's.
+var Grammars = []string{
+	"add DEVICE SHELF SLOT [INTERFACE] [force]",
+	"del DEVICE SHELF SLOT [INTERFACE]",
+	"hostmask SHELF SLOT MAC [...]",
+	"rmmask SHELF SLOT MAC [...]",
 }
 
 // Parse reads one command. A relative device path starts at cwd.
 func Parse(line, cwd string) (target.Operation, error) {
 	words := text.Fields(line, " \t\n") // a newline is left only in a write of nothing else
-	if len(words) == 0 {
-		return nil, text.Malformed("nothing written: want add, del, hostmask or rmmask")
+	c, err := text.MatchPrefix(words, Grammars...)
+	if err != nil {
+		return nil, err
 	}
-	for _, c := range commands {
-		if !strings.HasPrefix(words[0], c.verb) {
-			continue
-		}
-		if n := len(words) - 1; n < c.least || c.most > 0 && n > c.most {
-			return nil, text.Malformed("%d words after %s: want %s %s", n, c.verb, c.verb, c.grammar)
-		}
-		return c.parse(words[1:], cwd)
+	switch c.Verb {
+	case "add":
+		return parseAdd(c, cwd)
+	case "del":
+		return parseDel(c)
+	default:
+		return parseMask(c)
 	}
-	return nil, text.Malformed("command %q: want add, del, hostmask or rmmask", words[0])
 }
 
-func parseAdd(words []string, cwd string) (target.Operation, error) {
-	path, err := text.Path(words[0], cwd)
+func parseAdd(c text.Command, cwd string) (target.Operation, error) {
+	path, err := text.Path(c.Values[0], cwd)
 	if err != nil {
 		return nil, err
 	}
-	addr, err := text.Addr(words[1], words[2])
+	addr, netif, err := parsePlace(c.Values[1:], target.EveryInterface)
 	if err != nil {
 		return nil, err
-	}
-	netif := target.EveryInterface
-	if len(words) == 4 {
-		if netif, err = boundInterface(words[3]); err != nil {
-			return nil, err
-		}
 	}
 	return target.Export{
-		Path: path, Addr: addr, Interface: netif, Access: target.AccessAuto,
+		Path: path, Addr: addr, Interface: netif, Access: target.AccessAuto, Force: c.Has("force"),
 		Config: []byte(text.Cut(path, aoe.MaxConfigString)), Unique: true, Quiet: true,
 		Identity: target.Identity{Model: Model, Serial: text.Cut(path, target.MaxSerial), Firmware: Firmware},
 	}, nil
@@ -84,43 +73,37 @@ func parseAdd(words []string, cwd string) (target.Operation, error) {
 
 // parseDel ignores the device, as the original does; finding nothing to delete
 // is no error, scripts rely on it.
-func parseDel(words []string, _ string) (target.Operation, error) {
-	addr, err := text.Addr(words[1], words[2])
+func parseDel(c text.Command) (target.Operation, error) {
+	addr, netif, err := parsePlace(c.Values[1:], "")
 	if err != nil {
 		return nil, err
-	}
-	netif := ""
-	if len(words) == 4 {
-		if netif, err = boundInterface(words[3]); err != nil {
-			return nil, err
-		}
 	}
 	return target.RemovePort{Addr: addr, Interface: netif, MissingOK: true}, nil
 }
 
-// boundInterface reads the interface of an export that is bound to one; an
-// export on every interface is written without any.
-func boundInterface(word string) (string, error) {
-	if word == target.EveryInterface {
-		return "", fmt.Errorf("%w: %q: leave the interface out to mean all of them", target.ErrNoInterface, word)
-	}
-	return text.Interface(word)
-}
-
-func parseHostmask(words []string, _ string) (target.Operation, error) {
-	return parseMask(words, false)
-}
-
-func parseRmmask(words []string, _ string) (target.Operation, error) { return parseMask(words, true) }
-
-func parseMask(words []string, remove bool) (target.Operation, error) {
+// parsePlace reads SHELF SLOT [INTERFACE]. An export on every interface is
+// written without any.
+func parsePlace(words []text.Word, none string) (aoe.Addr, string, error) {
 	addr, err := text.Addr(words[0], words[1])
+	if err != nil || len(words) < 3 {
+		return addr, none, err
+	}
+	if words[2].Text == target.EveryInterface {
+		return addr, "", words[2].At(fmt.Errorf("%w: %s: leave the interface out to mean all of them",
+			target.ErrNoInterface, words[2]))
+	}
+	netif, err := text.Interface(words[2])
+	return addr, netif, err
+}
+
+func parseMask(c text.Command) (target.Operation, error) {
+	addr, err := text.Addr(c.Values[0], c.Values[1])
 	if err != nil {
 		return nil, err
 	}
-	host, err := aoe.ParseMAC(words[2])
+	host, err := text.MAC(c.Values[2])
 	if err != nil {
-		return nil, text.Malformed("%v", err)
+		return nil, err
 	}
-	return target.EditHosts{Addr: addr, List: target.AcceptList, Host: host, Remove: remove}, nil
+	return target.EditHosts{Addr: addr, List: target.AcceptList, Host: host, Remove: c.Verb == "rmmask"}, nil
 }

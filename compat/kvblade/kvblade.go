@@ -14,7 +14,6 @@ package kvblade
 
 import (
 	"fmt"
-	"strings"
 
 	"vbladefs/compat/text"
 	"vbladefs/target"
@@ -28,88 +27,88 @@ const (
 	Firmware = 0x0002
 )
 
-// How many words the records have.
+// What the commands look like; those of add and readd are the same to the eye of
+// the original. "force" is this project's.
 const (
-	AddFields = 4 // SHELF SLOT IFNAME PATH, of add and readd
-	DelFields = 3 // SHELF SLOT IFNAME
+	AddGrammar      = "SHELF SLOT INTERFACE PATH [force]"
+	DelGrammar      = "SHELF SLOT INTERFACE"
+	ReaddGrammar    = "SHELF SLOT INTERFACE PATH"
+	AnnounceGrammar = "(anything)"
 )
 
 // whiteSpace separates the words of a record, newlines among it (sheet §2).
 const whiteSpace = " \t\n\v\f\r"
 
-// Split returns a splitter of writes into records of the given number of
-// words. The original took a write for one record and a newline for a blank,
-// so a write of just so many words is one record; else every line is one.
-func Split(fields int) func(data string) []text.Line {
+// Split returns a splitter of writes into records of a grammar. The original
+// took a write for one record and a newline for a blank, so a write of just so
+// many words is one record; else every line is one.
+func Split(grammar string) func(data string) []text.Line {
 	return func(data string) []text.Line {
-		if len(text.Fields(data, whiteSpace)) == fields {
+		if text.CountFits(text.Fields(data, whiteSpace), grammar) {
 			return text.Whole(data)
 		}
 		return text.Commands(data)
 	}
 }
 
-// ParseAdd reads a record of add: SHELF SLOT IFNAME PATH. A relative PATH
-// starts at cwd.
+// ParseAdd reads a record of add. A relative PATH starts at cwd.
 func ParseAdd(record, cwd string) (target.Operation, error) {
-	r, err := parse(record, AddFields, "SHELF SLOT INTERFACE PATH")
+	c, p, err := parse(record, AddGrammar)
 	if err != nil {
 		return nil, err
 	}
-	path, err := text.Path(r.path, cwd)
+	path, err := text.Path(c.Values[3], cwd)
 	if err != nil {
 		return nil, err
 	}
 	return target.Export{
-		Path: path, Addr: r.addr, Interface: r.netif, Access: target.AccessReadWrite,
+		Path: path, Addr: p.addr, Interface: p.netif, Access: target.AccessReadWrite, Force: c.Has("force"),
 		Identity: target.Identity{Model: Model, Serial: Serial, Firmware: Firmware},
 	}, nil
 }
 
-// ParseDel reads a record of del: SHELF SLOT IFNAME.
+// ParseDel reads a record of del.
 func ParseDel(record string) (target.Operation, error) {
-	r, err := parse(record, DelFields, "SHELF SLOT INTERFACE")
+	_, p, err := parse(record, DelGrammar)
 	if err != nil {
 		return nil, err
 	}
-	return target.RemovePort{Addr: r.addr, Interface: r.netif}, nil
+	return target.RemovePort{Addr: p.addr, Interface: p.netif}, nil
 }
 
-// ParseReadd reads a record of readd, which swaps the device under an export:
-// SHELF SLOT IFNAME PATH. A relative PATH starts at cwd.
+// ParseReadd reads a record of readd, which swaps the device under an export. A
+// relative PATH starts at cwd.
 func ParseReadd(record, cwd string) (target.Operation, error) {
-	r, err := parse(record, AddFields, "SHELF SLOT INTERFACE PATH")
+	c, p, err := parse(record, ReaddGrammar)
 	if err != nil {
 		return nil, err
 	}
-	path, err := text.Path(r.path, cwd)
+	path, err := text.Path(c.Values[3], cwd)
 	if err != nil {
 		return nil, err
 	}
-	return target.Rebind{Addr: r.addr, Interface: r.netif, Path: path}, nil
+	return target.Rebind{Addr: p.addr, Interface: p.netif, Path: path}, nil
 }
 
 // ParseAnnounce reads what is written to announce: anything at all.
 func ParseAnnounce(string) (target.Operation, error) { return target.Announce{}, nil }
 
-// record is a parsed record; path is empty where none is taken.
-type record struct {
-	addr        aoe.Addr
-	netif, path string
+// place is where an export is.
+type place struct {
+	addr  aoe.Addr
+	netif string
 }
 
-func parse(line string, fields int, grammar string) (record, error) {
-	words := text.Fields(line, whiteSpace)
-	if len(words) != fields {
-		return record{}, text.Malformed("%d words: want %s", len(words), grammar)
-	}
-	addr, err := text.Addr(words[0], words[1])
+// parse reads the words that all records begin with.
+func parse(line, grammar string) (text.Command, place, error) {
+	c, err := text.Match(text.Fields(line, whiteSpace), grammar)
 	if err != nil {
-		return record{}, fmt.Errorf("%w; the order is %s", err, grammar)
+		return c, place{}, err
 	}
-	netif, err := text.Interface(words[2])
+	addr, err := text.Addr(c.Values[0], c.Values[1])
 	if err != nil {
-		return record{}, err
+		return c, place{}, fmt.Errorf("%w; the order is %s", err, grammar)
 	}
-	return record{addr: addr, netif: netif, path: strings.Join(words[3:], "")}, nil
+	netif, err := text.Interface(c.Values[2])
+	return c, place{addr, netif}, err
 }

@@ -67,7 +67,7 @@ func TestSplit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var got []string
-		for _, l := range Split(AddFields)(tt.data) {
+		for _, l := range Split(AddGrammar)(tt.data) {
 			got = append(got, l.Text)
 		}
 		if !reflect.DeepEqual(got, tt.want) {
@@ -128,7 +128,7 @@ func FuzzParse(f *testing.F) {
 		check(t, line, del, err)
 		readd, err := ParseReadd(line, "/srv")
 		check(t, line, readd, err)
-		for _, l := range Split(AddFields)(line) {
+		for _, l := range Split(AddGrammar)(line) {
 			if l.End > len(line) || l.End < len(l.Text) {
 				t.Errorf("%q: split into %+v", line, l)
 			}

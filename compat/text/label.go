@@ -1,10 +1,21 @@
 package text
 
 import (
+	"fmt"
 	"strings"
 
 	"vbladefs/target"
 )
+
+// What the labels may be, as the table of the tree shows it.
+var (
+	ModelGrammar  = labelGrammar(target.MaxModel)
+	SerialGrammar = labelGrammar(target.MaxSerial)
+)
+
+func labelGrammar(most int) string {
+	return fmt.Sprintf("a line of printable ASCII; what is over %d characters is cut", most)
+}
 
 // ParseModel reads what is written to the model of drive, in whichever tree.
 func ParseModel(drive, value string) (target.Operation, error) {
@@ -32,7 +43,7 @@ func label(what, value string, most int) (string, error) {
 	value = Cut(strings.TrimSuffix(value, "\n"), most)
 	for i := range len(value) {
 		if control(value[i]) || value[i] > '~' {
-			return "", Malformed("%s %q: want printable ASCII on one line", what, value)
+			return "", At{Column: i + 1, Err: Malformed("%s %s: want %s", what, Quote(value), labelGrammar(most))}
 		}
 	}
 	return strings.TrimRight(value, " "), nil

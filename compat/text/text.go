@@ -3,17 +3,18 @@
 // whose prefix chooses the base, addresses, interface names, paths; and the labels
 // of a drive, which two of them can set.
 //
-//	write ─Lines, Commands─▶ line ─Fields─▶ word ─Number, Addr, Interface, Path─▶ value
+//	write ─Lines, Commands─▶ line ─Fields─▶ words ─Match─▶ command ─Number, Addr, Interface, Path, MAC─▶ value
 //
 // Everything is pure: strings in, values or errors out. What words mean is the
 // dialects' affair (kvblade, aoeserver, vbladekernel), and carrying a command
 // out is target's. Errors wrap target.ErrMalformed, target.ErrRange or
-// target.ErrNoInterface, name the bad word and say what was expected.
+// target.ErrNoInterface, name the bad word, say where in the line it stands (At)
+// and what was expected. What commands there are is said once, as a grammar that
+// people read too (grammar.go).
 package text
 
 import (
 	"fmt"
-	"strings"
 
 	"vbladefs/target"
 )
@@ -25,12 +26,6 @@ const MaxLine = 4096 + 256
 // Malformed is an error that wraps target.ErrMalformed and says what is wrong.
 func Malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", target.ErrMalformed, fmt.Sprintf(format, args...))
-}
-
-// Fields splits line into its words. Separators are ASCII; other white space is
-// part of a word, and so shows in the error that refuses it.
-func Fields(line, separators string) []string {
-	return strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(separators, r) })
 }
 
 // Printable is s with every control character replaced by '?', so that no

@@ -47,7 +47,7 @@ func TestNumber(t *testing.T) {
 		{"eth0", 0, target.ErrMalformed}, {" 1", 0, target.ErrMalformed}, {"0_7", 0, target.ErrMalformed},
 	}
 	for _, tt := range tests {
-		got, err := Number("slot", tt.word, 0, 255)
+		got, err := Number("slot", Word{tt.word, 1}, 0, 255)
 		if got != tt.want || !errors.Is(err, tt.err) {
 			t.Errorf("%q: got %d, %v; want %d, %v", tt.word, got, err, tt.want, tt.err)
 		}
@@ -63,7 +63,7 @@ func TestAddr(t *testing.T) {
 		{"65535", "0", "0.0", target.ErrRange}, {"0", "255", "0.0", target.ErrRange},
 	}
 	for _, tt := range tests {
-		got, err := Addr(tt.shelf, tt.slot)
+		got, err := Addr(Word{tt.shelf, 1}, Word{tt.slot, 9})
 		if got.String() != tt.want || !errors.Is(err, tt.err) {
 			t.Errorf("%s %s: got %v, %v; want %s, %v", tt.shelf, tt.slot, got, err, tt.want, tt.err)
 		}
@@ -72,12 +72,12 @@ func TestAddr(t *testing.T) {
 
 func TestInterface(t *testing.T) {
 	for _, word := range []string{"eth0", "*", "br-lan.7", "abcdefghijklmno"} {
-		if got, err := Interface(word); got != word || err != nil {
+		if got, err := Interface(Word{word, 1}); got != word || err != nil {
 			t.Errorf("%q: got %q, %v", word, got, err)
 		}
 	}
 	for _, word := range []string{"", ".", "..", "a/b", "eth0:1", "a b", "a\r", "abcdefghijklmnop"} {
-		if got, err := Interface(word); got != "" || !errors.Is(err, target.ErrNoInterface) {
+		if got, err := Interface(Word{word, 1}); got != "" || !errors.Is(err, target.ErrNoInterface) {
 			t.Errorf("%q: got %q, %v; want %v", word, got, err, target.ErrNoInterface)
 		}
 	}
@@ -96,7 +96,7 @@ func TestPath(t *testing.T) {
 		{"too long", "/" + strings.Repeat("x", MaxPath), "/", "", target.ErrTooLong},
 	}
 	for _, tt := range tests {
-		if got, err := Path(tt.word, tt.cwd); got != tt.want || !errors.Is(err, tt.err) {
+		if got, err := Path(Word{tt.word, 1}, tt.cwd); got != tt.want || !errors.Is(err, tt.err) {
 			t.Errorf("%s: got %q, %v; want %q, %v", tt.name, got, err, tt.want, tt.err)
 		}
 	}
@@ -115,7 +115,7 @@ func FuzzNumber(f *testing.F) {
 		f.Add(word)
 	}
 	f.Fuzz(func(t *testing.T, word string) {
-		n, err := Number("slot", word, 0, 254)
+		n, err := Number("slot", Word{word, 1}, 0, 254)
 		if err == nil && n > 254 || err != nil && n != 0 {
 			t.Errorf("%q: got %d, %v", word, n, err)
 		}

@@ -20,27 +20,27 @@ const maxInterface = 15
 // Number reads word as the number called what, from least to most. Its prefix
 // chooses the base as strtoul(3) does with base 0: 0x hexadecimal, 0 octal,
 // else decimal. Junk, signs and blanks are malformed, other values out of range.
-func Number(what, word string, least, most uint64) (uint64, error) {
-	digits, base := word, 10
+func Number(what string, word Word, least, most uint64) (uint64, error) {
+	digits, base := word.Text, 10
 	switch {
-	case strings.HasPrefix(word, "0x"), strings.HasPrefix(word, "0X"):
-		digits, base = word[2:], 16
-	case len(word) > 1 && word[0] == '0':
-		digits, base = word[1:], 8
+	case strings.HasPrefix(digits, "0x"), strings.HasPrefix(digits, "0X"):
+		digits, base = digits[2:], 16
+	case len(digits) > 1 && digits[0] == '0':
+		digits, base = digits[1:], 8
 	}
 	n, err := strconv.ParseUint(digits, base, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0, Malformed("%s %q is no number: want %d to %d in decimal, 0x hexadecimal or 0 octal",
+		return 0, word.Malformed("%s %s is no number: want %d to %d in decimal, 0x hexadecimal or 0 octal",
 			what, word, least, most)
 	}
 	if err != nil || n < least || n > most {
-		return 0, fmt.Errorf("%w: %s %q: want %d to %d", target.ErrRange, what, word, least, most)
+		return 0, word.At(fmt.Errorf("%w: %s %s: want %d to %d", target.ErrRange, what, word, least, most))
 	}
 	return n, nil
 }
 
 // Addr reads the shelf and the slot of an address.
-func Addr(shelf, slot string) (aoe.Addr, error) {
+func Addr(shelf, slot Word) (aoe.Addr, error) {
 	major, err := Number("shelf", shelf, 0, target.MaxShelf)
 	if err != nil {
 		return aoe.Addr{}, err
@@ -55,31 +55,41 @@ func Addr(shelf, slot string) (aoe.Addr, error) {
 // Interface checks that an interface can be called word, by the rules of the
 // kernel's dev_valid_name; target.EveryInterface passes too. An impossible name
 // is an interface that does not exist.
-func Interface(word string) (string, error) {
-	bad := word == "" || len(word) > maxInterface || word == "." || word == ".." ||
-		strings.ContainsAny(word, "/: ") || hasControl(word)
+func Interface(word Word) (string, error) {
+	name := word.Text
+	bad := name == "" || len(name) > maxInterface || name == "." || name == ".." ||
+		strings.ContainsAny(name, "/: ") || hasControl(name)
 	if bad {
-		return "", fmt.Errorf("%w: %q: want the name of an Ethernet interface, as ip link shows it",
-			target.ErrNoInterface, word)
+		return "", word.At(fmt.Errorf("%w: %s: want the name of an Ethernet interface, as ip link shows it",
+			target.ErrNoInterface, word))
 	}
-	return word, nil
+	return name, nil
 }
 
 // Path makes word the absolute path of a file or device. A relative one starts
 // at cwd, the folder of whoever wrote it; an empty cwd refuses it.
-func Path(word, cwd string) (string, error) {
-	path := word
-	if !strings.HasPrefix(word, "/") {
+func Path(word Word, cwd string) (string, error) {
+	path := word.Text
+	if !strings.HasPrefix(path, "/") {
 		if !strings.HasPrefix(cwd, "/") {
-			return "", Malformed("path %q is not absolute: want one that starts with /", Cut(word, MaxPath))
+			return "", word.Malformed("path %s is not absolute: want one that starts with /", word)
 		}
-		path = filepath.Join(cwd, word)
+		path = filepath.Join(cwd, path)
 	}
 	if len(path) > MaxPath {
-		return "", fmt.Errorf("%w: a path of %d bytes: want at most %d", target.ErrTooLong, len(path), MaxPath)
+		return "", word.At(fmt.Errorf("%w: a path of %d bytes: want at most %d", target.ErrTooLong, len(path), MaxPath))
 	}
 	if hasControl(path) {
-		return "", Malformed("path %q has a control character in it", path)
+		return "", word.Malformed("path %s has a control character in it: want one that can be printed", Quote(path))
 	}
 	return path, nil
+}
+
+// MAC reads a host's address.
+func MAC(word Word) (aoe.MAC, error) {
+	host, err := aoe.ParseMAC(word.Text)
+	if err != nil {
+		return aoe.MAC{}, word.Malformed("%v", err)
+	}
+	return host, nil
 }

@@ -2,7 +2,6 @@ package vbladekernel
 
 import (
 	"fmt"
-	"strings"
 
 	"vbladefs/compat/text"
 	"vbladefs/target"
@@ -34,13 +33,19 @@ func ModelText(d target.DriveInfo) string { return text.Printable(d.Model) + "\n
 // SerialText is the text of serial, without padding.
 func SerialText(d target.DriveInfo) string { return text.Printable(d.Serial) + "\n" }
 
+// CacheGrammar is what a drive's cache may be.
+const CacheGrammar = "writeback (in the page cache), direct (in the device's own), or durable (on the medium before the reply)"
+
 // ParseCache reads what is written to a drive's cache.
 func ParseCache(drive, value string) (target.Operation, error) {
-	switch cache := target.Cache(strings.TrimSpace(value)); cache {
+	words := text.Fields(value, " \t\n\v\f\r")
+	if len(words) != 1 {
+		return nil, text.Malformed("write policy %s: want %s", text.Quote(value), CacheGrammar)
+	}
+	switch cache := target.Cache(words[0].Text); cache {
 	case target.CacheWriteback, target.CacheDirect, target.CacheDurable:
 		return target.SetCache{Drive: drive, Cache: cache}, nil
 	default:
-		return nil, text.Malformed("write policy %q: want %s, %s or %s",
-			cache, target.CacheWriteback, target.CacheDirect, target.CacheDurable)
+		return nil, words[0].Malformed("write policy %s: want %s", words[0], CacheGrammar)
 	}
 }

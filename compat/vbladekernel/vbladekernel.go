@@ -29,44 +29,36 @@ const (
 const MaxWrite = 4096
 
 // What the commands look like.
-const (
-	drivesGrammar = "add NAME PATH [ro] [force], or del NAME"
-	portsGrammar  = "add INTERFACE SHELF SLOT [BUFFERS [SECTORS]], or del INTERFACE SHELF SLOT"
+var (
+	DrivesGrammars = []string{"add NAME PATH [ro] [force]", "del NAME"}
+	PortsGrammars  = []string{"add INTERFACE SHELF SLOT [BUFFERS [SECTORS]] [force]", "del INTERFACE SHELF SLOT"}
 )
 
 // ParseDrives reads a line written to drives. A blank line or a comment is no
 // operation and no error. What a drive may be called is target's to say.
 func ParseDrives(line string) (target.Operation, error) {
 	words := fields(line)
-	switch {
-	case len(words) == 0:
+	if len(words) == 0 {
 		return nil, nil
-	case words[0] == "add" && len(words) >= 3:
-		return parseAddDrive(words[1], words[2], words[3:])
-	case words[0] == "del" && len(words) == 2:
-		return target.RemoveDrive{Name: words[1]}, nil
 	}
-	return nil, badCommand(words, drivesGrammar)
-}
-
-func parseAddDrive(name, path string, flags []string) (target.Operation, error) {
-	path, err := text.Path(path, "")
+	c, err := text.Match(words, DrivesGrammars...)
+	if err != nil {
+		return nil, err
+	}
+	name := c.Values[0].Text
+	if c.Verb == "del" {
+		return target.RemoveDrive{Name: name}, nil
+	}
+	path, err := text.Path(c.Values[1], "")
 	if err != nil {
 		return nil, err
 	}
 	op := target.AddDrive{
-		Name: name, Path: path, Access: target.AccessReadWrite,
+		Name: name, Path: path, Access: target.AccessReadWrite, Force: c.Has("force"),
 		Identity: target.Identity{Model: Model, Serial: text.Cut(name, target.MaxSerial), Firmware: Firmware},
 	}
-	for _, flag := range flags {
-		switch {
-		case flag == "ro" && op.Access != target.AccessReadOnly:
-			op.Access = target.AccessReadOnly
-		case flag == "force" && !op.Force:
-			op.Force = true
-		default:
-			return nil, text.Malformed("%q after the path: want %s", flag, drivesGrammar)
-		}
+	if c.Has("ro") {
+		op.Access = target.AccessReadOnly
 	}
 	return op, nil
 }
@@ -75,39 +67,38 @@ func parseAddDrive(name, path string, flags []string) (target.Operation, error) 
 // comment is no operation and no error.
 func ParsePorts(drive, line string) (target.Operation, error) {
 	words := fields(line)
-	switch {
-	case len(words) == 0:
+	if len(words) == 0 {
 		return nil, nil
-	case words[0] == "add" && len(words) >= 4 && len(words) <= 6:
-		return parseAddPort(drive, words[1:])
-	case words[0] == "del" && len(words) == 4:
-		addr, err := text.Addr(words[2], words[3])
-		if err != nil {
-			return nil, err
-		}
-		return target.RemovePort{Drive: drive, Addr: addr, Interface: words[1]}, nil
 	}
-	return nil, badCommand(words, portsGrammar)
-}
-
-func parseAddPort(drive string, words []string) (target.Operation, error) {
-	addr, err := text.Addr(words[1], words[2])
+	c, err := text.Match(words, PortsGrammars...)
+	if err != nil {
+		return nil, err
+	}
+	addr, err := text.Addr(c.Values[1], c.Values[2])
 	if err != nil {
 		return nil, fmt.Errorf("%w; the order is INTERFACE SHELF SLOT", err)
 	}
-	op := target.AddPort{Drive: drive, Addr: addr, Buffers: target.DefaultBuffers}
-	if op.Interface, err = text.Interface(words[0]); err != nil {
+	if c.Verb == "del" {
+		return target.RemovePort{Drive: drive, Addr: addr, Interface: c.Values[0].Text}, nil
+	}
+	op := target.AddPort{Drive: drive, Addr: addr, Buffers: target.DefaultBuffers, Force: c.Has("force")}
+	if op.Interface, err = text.Interface(c.Values[0]); err != nil {
 		return nil, err
 	}
-	if len(words) > 3 {
-		buffers, err := text.Number("buffer count", words[3], 1, 65535)
+	return parseLimits(op, c.Values[3:])
+}
+
+// parseLimits reads [BUFFERS [SECTORS]].
+func parseLimits(op target.AddPort, words []text.Word) (target.Operation, error) {
+	if len(words) > 0 {
+		buffers, err := text.Number("buffer count", words[0], 1, 65535)
 		if err != nil {
 			return nil, err
 		}
 		op.Buffers = uint16(buffers)
 	}
-	if len(words) > 4 {
-		sectors, err := text.Number("sector count", words[4], 0, 255)
+	if len(words) > 1 {
+		sectors, err := text.Number("sector count", words[1], 0, 255)
 		if err != nil {
 			return nil, err
 		}
@@ -118,16 +109,12 @@ func parseAddPort(drive string, words []string) (target.Operation, error) {
 
 // fields splits a line into words and drops the comment: from the first word
 // that begins with #, so that a path may have one inside.
-func fields(line string) []string {
+func fields(line string) []text.Word {
 	words := text.Fields(line, " \t")
 	for i, word := range words {
-		if word[0] == '#' {
+		if word.Text[0] == '#' {
 			return words[:i]
 		}
 	}
 	return words
-}
-
-func badCommand(words []string, grammar string) error {
-	return text.Malformed("command %q with %d more words: want %s", words[0], len(words)-1, grammar)
 }

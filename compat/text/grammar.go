@@ -1,0 +1,144 @@
+package text
+
+import (
+	"slices"
+	"strings"
+)
+
+// A grammar is how a command is written, in the form that people read in the
+// tree's README, in the manual and in errors; the same string says here how many
+// words there may be:
+//
+//	add INTERFACE SHELF SLOT [BUFFERS [SECTORS]] [ro|rw] [force]
+//
+// A lower-case word at the beginning is the verb. Words in capitals are values,
+// MAC... one or more of a kind. What is in brackets may be left out; if it is of
+// lower case it is a flag: flags come last, in any order, one of each bracket.
+// [...] takes more words and ignores them.
+type grammar struct {
+	verb        string
+	least, most int // values; most is as many as can be for "..."
+	flags       [][]string
+}
+
+const noEnd = 1 << 30
+
+func parseGrammar(s string) grammar {
+	var g grammar
+	depth := 0
+	for i, token := range strings.Fields(s) {
+		depth += strings.Count(token, "[")
+		name := strings.Trim(token, "[]")
+		switch {
+		case name == "...":
+			g.most = noEnd
+		case name == strings.ToLower(name) && i == 0:
+			g.verb = name
+		case name == strings.ToLower(name):
+			g.flags = append(g.flags, strings.Split(name, "|"))
+		default:
+			g.most++
+			if depth == 0 {
+				g.least++
+			}
+			if strings.HasSuffix(name, "...") {
+				g.most = noEnd
+			}
+		}
+		depth -= strings.Count(token, "]")
+	}
+	return g
+}
+
+// A Command is a line that a grammar takes.
+type Command struct {
+	Verb   string // as the grammar has it; empty if it has none
+	Values []Word // as many as the grammar allows; those of "[...]" too
+	Flags  []Word
+}
+
+// Has tells whether a flag was given.
+func (c Command) Has(flag string) bool {
+	return slices.ContainsFunc(c.Flags, func(w Word) bool { return w.Text == flag })
+}
+
+// Match finds the grammar whose verb words begin with, and sorts the words by
+// it. Of several grammars each must have a verb.
+func Match(words []Word, grammars ...string) (Command, error) {
+	return match(words, grammars, func(word, verb string) bool { return word == verb })
+}
+
+// MatchPrefix is Match for a dialect of which only the start of a verb counts.
+func MatchPrefix(words []Word, grammars ...string) (Command, error) {
+	return match(words, grammars, strings.HasPrefix)
+}
+
+// CountFits tells whether a grammar without verb takes as many words as these.
+func CountFits(words []Word, oneGrammar string) bool {
+	_, err := Match(words, oneGrammar)
+	return err == nil
+}
+
+func match(words []Word, grammars []string, same func(word, verb string) bool) (Command, error) {
+	for _, s := range grammars {
+		g := parseGrammar(s)
+		switch {
+		case g.verb == "":
+			return g.sort(words, s, words)
+		case len(words) > 0 && same(words[0].Text, g.verb):
+			return g.sort(words[1:], s, words)
+		}
+	}
+	if len(words) == 0 {
+		return Command{}, At{Column: 1, Err: Malformed("nothing written: want %s", Either(grammars))}
+	}
+	return Command{}, words[0].Malformed("command %s: want %s", words[0], Either(grammars))
+}
+
+// Either lists grammars for a message: "this, that, or more".
+func Either(grammars []string) string {
+	if len(grammars) < 2 {
+		return strings.Join(grammars, "")
+	}
+	last := len(grammars) - 1
+	return strings.Join(grammars[:last], ", ") + ", or " + grammars[last]
+}
+
+// sort tells values and flags of args apart; all is the whole line, for places.
+func (g grammar) sort(args []Word, shown string, all []Word) (Command, error) {
+	values, flags, err := g.cutFlags(args, shown)
+	if err != nil {
+		return Command{}, err
+	}
+	if len(values) < g.least {
+		return Command{}, At{Column: behind(all), Err: Malformed("a word is missing: want %s", shown)}
+	}
+	if len(values) > g.most {
+		excess := values[g.most]
+		return Command{}, excess.Malformed("%s is one word too many: want %s", excess, shown)
+	}
+	return Command{Verb: g.verb, Values: values, Flags: flags}, nil
+}
+
+// cutFlags takes the flags from the end of args, but nothing of the values that
+// there must be.
+func (g grammar) cutFlags(args []Word, shown string) (values, flags []Word, err error) {
+	at := len(args)
+	for at > g.least && g.flag(args[at-1].Text) >= 0 {
+		at--
+	}
+	given := make(map[int]bool)
+	for _, w := range args[at:] {
+		i := g.flag(w.Text)
+		if given[i] {
+			return nil, nil, w.Malformed("%s once more, or against another: want %s", w, shown)
+		}
+		given[i] = true
+	}
+	return args[:at], args[at:], nil
+}
+
+// flag is the bracket that a flag is of; -1: it is none.
+func (g grammar) flag(word string) int {
+	return slices.IndexFunc(g.flags, func(group []string) bool { return slices.Contains(group, word) })
+}
