@@ -65,19 +65,19 @@ func (t *Target) remove(bindings []*binding, blade *blade) error {
 // linkBlade puts a blade into the model; mu is held.
 func (t *Target) linkBlade(b *blade) {
 	t.blades[b.addr] = b
-	b.drive.blades = append(b.drive.blades, b)
+	b.drive.blades.add(&b.place, b)
 }
 
 // unlinkBlade takes a blade without bindings out of the model; mu is held.
 func (t *Target) unlinkBlade(b *blade) {
 	delete(t.blades, b.addr)
-	b.drive.blades = slices.DeleteFunc(b.drive.blades, func(o *blade) bool { return o == b })
+	b.drive.blades.remove(&b.place)
 }
 
 // unlinkUnused takes d out of the model if Export made it and no address leads
 // to it any more, and reports whether it did; mu is held.
 func (t *Target) unlinkUnused(d *drive) bool {
-	unused := d.implicit && len(d.blades) == 0
+	unused := d.implicit && d.blades.length == 0
 	if unused {
 		t.unlinkDrive(d)
 	}
@@ -87,7 +87,7 @@ func (t *Target) unlinkUnused(d *drive) bool {
 // addresses names what leads to d, the first few.
 func (d *drive) addresses() string {
 	var names []string
-	for _, b := range d.blades {
+	for b := range d.blades.all {
 		if len(names) == 8 {
 			return strings.Join(names, ", ") + " and others"
 		}

@@ -12,9 +12,9 @@ import (
 func (d *drive) describe() DriveInfo {
 	dev, id := d.device.Load(), d.identity.Load()
 	info := DriveInfo{Name: d.name, Path: d.path, Sectors: dev.sectors(), ReadOnly: d.readOnly(), Cache: dev.cache,
-		Model: id.Model, Serial: id.Serial, Implicit: d.implicit, Note: dev.note, Ports: len(d.bindings)}
+		Model: id.Model, Serial: id.Serial, Implicit: d.implicit, Note: dev.note, Ports: d.bindings.length}
 	info.Major, info.Minor = dev.store.Device()
-	for _, b := range d.bindings {
+	for b := range d.bindings.all {
 		b.addStats(&info.Stats)
 	}
 	return info
@@ -37,17 +37,17 @@ func (b *binding) describe() PortInfo {
 	return info
 }
 
-func describeAll(list []*binding) []PortInfo {
-	infos := make([]PortInfo, 0, len(list))
-	for _, b := range list {
+func describeAll(list *sequence[*binding]) []PortInfo {
+	infos := make([]PortInfo, 0, list.length)
+	for b := range list.all {
 		infos = append(infos, b.describe())
 	}
 	return infos
 }
 
 func (t *Target) describeDrives() []DriveInfo {
-	list := make([]DriveInfo, 0, len(t.drives))
-	for _, d := range t.drives {
+	list := make([]DriveInfo, 0, t.drives.length)
+	for d := range t.drives.all {
 		list = append(list, d.describe())
 	}
 	return list
@@ -79,7 +79,7 @@ func compareAddr(a, b aoe.Addr) int {
 }
 
 func (n *netif) describe() InterfaceInfo {
-	info := InterfaceInfo{Name: n.name, MTU: n.info.Load().MTU, Up: n.up(), Ports: len(n.ports),
+	info := InterfaceInfo{Name: n.name, MTU: n.info.Load().MTU, Up: n.up(), Ports: n.ports.length,
 		Ignored: n.ignored.Load(), Foreign: n.foreign.Load()}
 	info.ReceiveDrops, info.SendDrops = n.drops()
 	if link := n.workers[0].opened.Load(); link != nil {

@@ -3,7 +3,6 @@ package target
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -26,7 +25,7 @@ func (op RemoveDrive) apply(t *Target) error {
 	if d == nil {
 		return fmt.Errorf("%w: %q; the file drives lists those there are", ErrNoDrive, op.Name)
 	}
-	if len(d.blades) > 0 {
+	if d.blades.length > 0 {
 		return fmt.Errorf("%w: drive %s is exported at %s; delete that first", ErrInUse, op.Name, d.addresses())
 	}
 	t.removeDrive(d)
@@ -107,8 +106,8 @@ func (t *Target) addDrive(op AddDrive, implicit bool) (*drive, error) {
 	if t.byName[op.Name] != nil {
 		return nil, fmt.Errorf("%w: a drive is called %s already", ErrNameTaken, op.Name)
 	}
-	if len(t.drives) >= MaxDrives {
-		return nil, fmt.Errorf("%w: there are %d drives", ErrFull, len(t.drives))
+	if n := t.drives.length; n >= MaxDrives {
+		return nil, fmt.Errorf("%w: there are %d drives", ErrFull, n)
 	}
 	if op.Cache != "" {
 		if err := checkCache(op.Cache); err != nil {
@@ -130,7 +129,7 @@ func (t *Target) addDrive(op AddDrive, implicit bool) (*drive, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.byName[op.Name] = d
-	t.drives = append(t.drives, d)
+	t.drives.add(&d.place, d)
 	return d, nil
 }
 
@@ -145,7 +144,7 @@ func (t *Target) removeDrive(d *drive) {
 // unlinkDrive takes d out of the model; mu is held.
 func (t *Target) unlinkDrive(d *drive) {
 	delete(t.byName, d.name)
-	t.drives = slices.DeleteFunc(t.drives, func(o *drive) bool { return o == d })
+	t.drives.remove(&d.place)
 }
 
 // acquire returns the device that op's path leads to, opening it unless

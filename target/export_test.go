@@ -78,7 +78,7 @@ func Unreturned(t *Target) error {
 		if err := n.unreturned(); err != nil {
 			return err
 		}
-		for _, p := range n.ports {
+		for p := range n.ports.all {
 			if k := p.counts.inFlight.Load(); k != 0 {
 				return fmt.Errorf("%s on %s: %d in flight", p.blade.addr, n.name, k)
 			}
@@ -99,7 +99,7 @@ func Disagreeing(t *Target) error {
 	defer t.ops.Unlock()
 	for _, n := range t.netifs {
 		homes := map[*device]int{}
-		for _, p := range n.ports {
+		for p := range n.ports.all {
 			d := p.blade.drive.device.Load()
 			homes[d]++
 			if p.rules.Load() != p.blade.rules.Load() || p.device.Load() != d || p.addr != p.blade.addr {
@@ -159,7 +159,7 @@ func Homes(t *Target, netif string) (addrs map[aoe.Addr]int, devices []int) {
 		return nil, nil
 	}
 	addrs = map[aoe.Addr]int{}
-	for _, p := range n.ports {
+	for p := range n.ports.all {
 		addrs[p.blade.addr] = p.home.Load().index
 	}
 	for _, w := range n.workers {

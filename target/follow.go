@@ -49,7 +49,7 @@ func (t *Target) follow(n *netif, info Interface) {
 		}
 	}
 	cameUp := n.up() && (!wasUp || info.MAC != old.MAC)
-	for _, p := range n.ports {
+	for p := range n.ports.all {
 		sectors := int32(portSectors(info.MTU, p.binding.sectors))
 		changed := p.sectors.Swap(sectors) != sectors
 		if changed || cameUp && !p.binding.quiet {
@@ -94,7 +94,7 @@ func (t *Target) vanished(name string) {
 	t.unlink(n)
 	t.log.Warnf("interface %s has vanished; its ports wait for its return", name)
 	var transient []*port
-	for _, p := range n.ports {
+	for p := range n.ports.all {
 		if p.binding.netif == EveryInterface {
 			transient = append(transient, p)
 		}
@@ -169,7 +169,7 @@ func (t *Target) announceAgain(n *netif) {
 			if t.closed || t.netifs[n.name] != n {
 				return
 			}
-			for _, p := range n.ports {
+			for p := range n.ports.all {
 				if !p.binding.quiet {
 					t.announce(p)
 				}

@@ -53,10 +53,10 @@ func (n *netif) leave(d *device) {
 // spread finds new homes for all devices of n, which has another number of
 // links now; none receives yet.
 func (n *netif) spread() {
-	for _, p := range n.ports {
+	for p := range n.ports.all {
 		n.leave(p.blade.drive.device.Load())
 	}
-	for _, p := range n.ports {
+	for p := range n.ports.all {
 		p.home.Store(n.join(p.blade.drive.device.Load(), nil))
 	}
 }
@@ -100,7 +100,7 @@ func (t *Target) moveHome(d *drive, old, next *device) error {
 // eachPort iterates over the ports of d.
 func (d *drive) eachPort() func(yield func(*port) bool) {
 	return func(yield func(*port) bool) {
-		for _, b := range d.bindings {
+		for b := range d.bindings.all {
 			for _, p := range b.ports {
 				if !yield(p) {
 					return

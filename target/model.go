@@ -50,8 +50,9 @@ type drive struct {
 	implicit bool // made by Export: goes with its last blade
 	identity atomic.Pointer[Identity]
 	device   atomic.Pointer[device]
-	blades   []*blade   // guarded by Target.mu
-	bindings []*binding // guarded by Target.mu
+	blades   sequence[*blade]   // guarded by Target.mu
+	bindings sequence[*binding] // guarded by Target.mu
+	place    place[*drive]      // in Target.drives
 }
 
 // readOnly reports whether writes to d are refused.
@@ -73,8 +74,9 @@ type blade struct {
 	drive    *drive
 	bindings []*binding // guarded by Target.mu
 	rules    atomic.Pointer[rules]
-	rulesMu  sync.Mutex // serialises changes of rules
-	ports    []*port    // that have the rules, too; guarded by rulesMu
+	rulesMu  sync.Mutex    // serialises changes of rules
+	ports    []*port       // that have the rules, too; guarded by rulesMu
+	place    place[*blade] // in drive.blades
 }
 
 // rules is what the protocol and the administrator keep for one address. It is
@@ -148,6 +150,8 @@ type binding struct {
 	force   bool    // even if another machine answers for the address
 	ports   []*port // one for each interface that it is on now; guarded by Target.mu
 	past    Stats   // of the ports that it had on interfaces since gone; guarded by Target.mu
+
+	inTarget, inDrive place[*binding] // in the bindings of either
 }
 
 // port is a binding on one interface: what a worker needs to serve it. What a
@@ -166,6 +170,7 @@ type port struct {
 	binding *binding
 	blade   *blade
 	netif   *netif
+	place   place[*port] // in netif.ports
 }
 
 // readOnly reports whether writes to p, which leads to d, are refused.

@@ -13,8 +13,8 @@ type netif struct {
 	name   string
 	info   atomic.Pointer[Interface]
 	table  atomic.Pointer[table]
-	linked atomic.Bool // the workers have links, or will have them next turn
-	ports  []*port     // changed with Target.ops and Target.mu held
+	linked atomic.Bool     // the workers have links, or will have them next turn
+	ports  sequence[*port] // changed with Target.ops and Target.mu held
 
 	workers []*worker // the first lanes of them have links; changed with Target.ops and Target.mu held
 	lanes   int       // changed with Target.ops and Target.mu held
@@ -74,7 +74,7 @@ func (t *Target) addWorker(n *netif) error {
 
 // dropIfUnused stops the workers of an interface without ports.
 func (t *Target) dropIfUnused(n *netif) {
-	if len(n.ports) > 0 {
+	if n.ports.length > 0 {
 		return
 	}
 	t.mu.Lock()
@@ -156,7 +156,7 @@ func (t *Target) attach(b *binding, n *netif) (*port, error) {
 	p.sectors.Store(int32(portSectors(n.info.Load().MTU, b.sectors)))
 	t.mu.Lock()
 	b.ports = append(b.ports, p)
-	n.ports = append(n.ports, p)
+	n.ports.add(&p.place, p)
 	t.mu.Unlock()
 	n.table.Store(n.table.Load().with(b.blade.addr, p))
 	return p, nil
@@ -178,12 +178,9 @@ func (t *Target) detach(ports []*port) error {
 		}
 	}
 	for _, p := range ports {
-		without := func(list []*port) []*port {
-			return slices.DeleteFunc(slices.Clone(list), func(q *port) bool { return q == p })
-		}
 		t.mu.Lock()
-		p.netif.ports = without(p.netif.ports)
-		p.binding.ports = without(p.binding.ports)
+		p.netif.ports.remove(&p.place)
+		p.binding.ports = slices.DeleteFunc(slices.Clone(p.binding.ports), func(q *port) bool { return q == p })
 		p.counts.addTo(&p.binding.past)
 		t.mu.Unlock()
 		p.blade.release(p)

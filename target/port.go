@@ -230,23 +230,20 @@ func (t *Target) extend(b *binding, info Interface) error {
 // link puts b into the model; mu is held.
 func (t *Target) link(b *binding) {
 	b.blade.bindings = append(b.blade.bindings, b)
-	b.blade.drive.bindings = append(b.blade.drive.bindings, b)
-	t.bindings = append(t.bindings, b)
+	b.blade.drive.bindings.add(&b.inDrive, b)
+	t.bindings.add(&b.inTarget, b)
 }
 
 // unlinkBinding takes b out of the model; mu is held.
 func (t *Target) unlinkBinding(b *binding) {
-	without := func(list []*binding) []*binding {
-		return slices.DeleteFunc(list, func(o *binding) bool { return o == b })
-	}
-	b.blade.bindings = without(b.blade.bindings)
-	b.blade.drive.bindings = without(b.blade.drive.bindings)
-	t.bindings = without(t.bindings)
+	b.blade.bindings = slices.DeleteFunc(b.blade.bindings, func(o *binding) bool { return o == b })
+	b.blade.drive.bindings.remove(&b.inDrive)
+	t.bindings.remove(&b.inTarget)
 }
 
 func (op Announce) apply(t *Target) error {
 	for _, n := range t.netifs {
-		for _, p := range n.ports {
+		for p := range n.ports.all {
 			t.announce(p)
 		}
 	}
@@ -294,7 +291,7 @@ func (t *Target) swap(d *drive, next *device, path string) error {
 	t.mu.Lock()
 	d.path = path
 	t.mu.Unlock()
-	for _, b := range d.bindings {
+	for b := range d.bindings.all {
 		for _, p := range b.ports {
 			p.netif.barrier() // none starts on the old device after this
 			t.announce(p)

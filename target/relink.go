@@ -49,7 +49,7 @@ func (t *Target) start(n *netif, lanes int) error {
 		t.mu.Unlock()
 		n.spread()
 	}
-	for _, p := range n.ports {
+	for p := range n.ports.all {
 		if w := p.home.Load(); w.index > 0 { // all begin at the first
 			if err := n.steer(p.blade.addr, w); err != nil {
 				return err

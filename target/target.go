@@ -91,10 +91,10 @@ type Target struct {
 	devices map[string]*device     // guarded by ops
 
 	mu       sync.RWMutex
-	drives   []*drive            // in order of creation; guarded by mu
+	drives   sequence[*drive]    // in order of creation; guarded by mu
 	byName   map[string]*drive   // guarded by mu
 	blades   map[aoe.Addr]*blade // guarded by mu
-	bindings []*binding          // in order of creation; guarded by mu
+	bindings sequence[*binding]  // in order of creation; guarded by mu
 	served   bool                // something was exported once; guarded by mu
 }
 
@@ -160,7 +160,7 @@ func (t *Target) Close(ctx context.Context) error {
 // awaitRequests waits until all requests are answered.
 func (t *Target) awaitRequests(ctx context.Context) error {
 	for _, n := range t.netifs {
-		for _, p := range n.ports {
+		for p := range n.ports.all {
 			for p.counts.inFlight.Load() > 0 {
 				if err := pause(ctx); err != nil {
 					return fmt.Errorf("%w: %s on %s", ErrNotDrained, p.blade.addr, p.netif.name)
@@ -199,7 +199,7 @@ func (t *Target) everywhere() []*binding {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	var list []*binding
-	for _, b := range t.bindings {
+	for b := range t.bindings.all {
 		if b.netif == EveryInterface {
 			list = append(list, b)
 		}
@@ -211,7 +211,7 @@ func (t *Target) everywhere() []*binding {
 func (t *Target) State() State {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return State{Drives: t.describeDrives(), Ports: describeAll(t.bindings), Blades: t.describeBlades(), Served: t.served}
+	return State{Drives: t.describeDrives(), Ports: describeAll(&t.bindings), Blades: t.describeBlades(), Served: t.served}
 }
 
 // Served reports whether anything was ever exported.
@@ -242,7 +242,7 @@ func (t *Target) Drive(name string) (DriveInfo, bool) {
 func (t *Target) Ports() []PortInfo {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return describeAll(t.bindings)
+	return describeAll(&t.bindings)
 }
 
 // DrivePorts lists the ports of the drive of that name in order of creation.
@@ -250,7 +250,7 @@ func (t *Target) DrivePorts(name string) []PortInfo {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if d := t.byName[name]; d != nil {
-		return describeAll(d.bindings)
+		return describeAll(&d.bindings)
 	}
 	return nil
 }
