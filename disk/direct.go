@@ -30,17 +30,10 @@ func (s *Store) setUpDirect() {
 		return
 	}
 	mode := unix.O_RDWR
-	if s.readOnly {
+	if s.ReadOnly() {
 		mode = unix.O_RDONLY
 	}
-	// Through the open descriptor, not the path, which may lead elsewhere by now. Without O_EXCL, as the claim is held
-	// by the first descriptor.
-	again := fmt.Sprintf("/proc/self/fd/%d", s.fd)
-	var fd int
-	err = ignoringEINTR(func() (err error) {
-		fd, err = unix.Open(again, mode|unix.O_DIRECT|unix.O_CLOEXEC|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
-		return err
-	})
+	fd, err := s.openAgain(mode | unix.O_DIRECT)
 	if err != nil {
 		s.direct.note = fallbackNote("open with O_DIRECT: " + err.Error())
 		return

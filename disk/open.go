@@ -22,7 +22,8 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	s := &Store{path: path, id: id, fd: fd, directFD: -1, readOnly: readOnly}
+	s := &Store{path: path, id: id, fd: fd, directFD: -1, claimFD: -1}
+	s.readOnly.Store(readOnly)
 	if err := s.prepare(o); err != nil {
 		s.Close()
 		return nil, err
@@ -114,7 +115,7 @@ func (s *Store) claim() error {
 		return nil
 	}
 	how := unix.LOCK_EX
-	if s.readOnly {
+	if s.ReadOnly() {
 		how = unix.LOCK_SH
 	}
 	err := ignoringEINTR(func() error { return unix.Flock(s.fd, how|unix.LOCK_NB) })
@@ -125,5 +126,6 @@ func (s *Store) claim() error {
 		s.claimNote = "its file system has no locks, so others are not kept off it"
 		return nil
 	}
+	s.claimed = err == nil
 	return err
 }

@@ -32,7 +32,7 @@ func (s *Store) refuseRange(op Op, offset, length int64) (refused bool, err erro
 	switch {
 	case op != Discard && op != WriteZeroes:
 		return true, unix.EINVAL
-	case s.readOnly:
+	case s.ReadOnly():
 		return true, unix.EROFS
 	case offset < 0 || length < 0 || length > s.SizeBytes()-offset:
 		return true, ErrRange

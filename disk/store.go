@@ -19,7 +19,7 @@ type Store struct {
 	fd        int // through the page cache
 	sizeBytes atomic.Int64
 	policy    atomic.Uint32
-	readOnly  bool
+	readOnly  atomic.Bool
 
 	// What this kernel and file system cannot do, learned from the first refusal; see try.go.
 	memory         atomic.Bool // file that lies in memory only: its reads and writes never wait
@@ -39,16 +39,18 @@ type Store struct {
 	path   string
 	closed atomic.Bool
 
-	mu        sync.Mutex // guards the set-up of direct I/O and the notes
+	mu        sync.Mutex // guards the set-up of direct I/O, the notes and the claim
 	direct    directState
 	claimNote string
+	claimed   bool // others are kept off it
+	claimFD   int  // holds the claim since SetWritable; -1: fd does
 }
 
 // SizeBytes returns the size found by Open or the last Refresh. The last sector may be incomplete.
 func (s *Store) SizeBytes() int64 { return s.sizeBytes.Load() }
 
-// ReadOnly reports whether writes are refused (EROFS).
-func (s *Store) ReadOnly() bool { return s.readOnly }
+// ReadOnly reports whether writes are refused (EROFS): until SetWritable, in a store that was opened so.
+func (s *Store) ReadOnly() bool { return s.readOnly.Load() }
 
 // Key is the identity of what was opened, as Identify names it.
 func (s *Store) Key() string { return s.id.String() }
@@ -83,7 +85,7 @@ func (s *Store) SetPolicy(p Policy) error {
 
 // Flush makes every write that finished before it durable. It may wait for the device for long.
 func (s *Store) Flush() error {
-	if s.readOnly {
+	if s.ReadOnly() {
 		return nil
 	}
 	if err := flush(s.fd); err != nil {
@@ -134,8 +136,10 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	if s.directFD >= 0 {
-		unix.Close(s.directFD)
+	for _, fd := range []int{s.directFD, s.claimFD} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
 	}
 	if err := unix.Close(s.fd); err != nil {
 		return fmt.Errorf("close %s: %w: its last writes may be lost", s.path, err)

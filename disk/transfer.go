@@ -23,8 +23,8 @@ func (s *Store) refuse(op Op, data []byte, offset int64) (refused bool, err erro
 	case op > Flush:
 		return true, unix.EINVAL
 	case op == Flush:
-		return s.readOnly, nil // nothing was written
-	case op != Read && s.readOnly:
+		return s.ReadOnly(), nil // nothing was written
+	case op != Read && s.ReadOnly():
 		return true, unix.EROFS
 	case offset < 0:
 		return true, ErrRange
