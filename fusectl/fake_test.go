@@ -130,6 +130,7 @@ func (s store) Device() (uint32, uint32)    { return s.major, s.minor }
 func (s store) Note() string                { return "" }
 func (s store) SetCache(target.Cache) error { return nil }
 func (s store) Flush() error                { return nil }
+func (s store) SetWritable() error          { return unix.EROFS }
 func (s store) Close() error                { return nil }
 
 // silent is a link without frames.

@@ -12,7 +12,8 @@ import (
 func (d *drive) describe() DriveInfo {
 	dev, id := d.device.Load(), d.identity.Load()
 	info := DriveInfo{Name: d.name, Path: d.path, Sectors: dev.sectors(), ReadOnly: d.readOnly(), Cache: dev.cache,
-		Model: id.Model, Serial: id.Serial, Implicit: d.implicit, Note: dev.note, Ports: d.bindings.length}
+		Model: id.Model, Serial: id.Serial, Implicit: d.implicit, Note: dev.note, Ports: d.bindings.length,
+		Paused: dev.paused.Load()}
 	info.Major, info.Minor = dev.store.Device()
 	for b := range d.bindings.all {
 		b.addStats(&info.Stats)

@@ -158,7 +158,7 @@ func (t *Target) acquire(op AddDrive) (*device, error) {
 		return nil, err
 	}
 	if d := t.devices[key]; d != nil {
-		return d, d.join(op)
+		return d, t.share(d, op)
 	}
 	if op.Cache == "" {
 		op.Cache = t.cache
@@ -172,7 +172,9 @@ func (t *Target) acquire(op AddDrive) (*device, error) {
 		t.log.Warnf("%s: %s", op.Path, d.note)
 	}
 	d.setCache(op.Cache)
+	d.told.Store(d.sectors())
 	t.devices[key] = d
+	t.watchSizes()
 	return d, nil
 }
 
@@ -224,7 +226,7 @@ func (t *Target) release(d *device) {
 	}
 	delete(t.devices, d.key)
 	closeStore := func() {
-		if err := d.store.Close(); err != nil {
+		if err := d.close(time.Now().Add(drainGrace)); err != nil {
 			t.log.WithError(err).Error("closing a backing store")
 		}
 	}

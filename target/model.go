@@ -20,7 +20,13 @@ type device struct {
 	writeThrough atomic.Bool
 	// durable is whether cache leaves nothing volatile, for workers to read.
 	durable atomic.Bool
-	order   order
+	// paused has its ATA commands go unanswered.
+	paused atomic.Bool
+	order  order
+
+	asking sync.Mutex    // held while the store is asked for its size or closed; taken last, or by who holds nothing else
+	gone   bool          // the store is closed; guarded by asking
+	told   atomic.Uint64 // sectors, as initiators know it
 
 	changing sync.Mutex       // held while cache changes; comes before Target.ops
 	key      string           // as Parts.Identify names it
@@ -161,20 +167,21 @@ type port struct {
 	addr    aoe.Addr               // the blade's
 	buffers int32                  // requests that may be in flight
 	sectors atomic.Int32           // most sectors of a request on this interface; 0: not served
+	locked  atomic.Bool            // the drive takes no writes, whatever its device says
 	home    atomic.Pointer[worker] // serves its address, and no other does
 	rules   atomic.Pointer[rules]  // the blade's
 	device  atomic.Pointer[device] // the drive's
 	counts  counters
 
-	locked  bool // the drive takes no writes, whatever its device says
 	binding *binding
 	blade   *blade
 	netif   *netif
 	place   place[*port] // in netif.ports
 }
 
-// readOnly reports whether writes to p, which leads to d, are refused.
-func (p *port) readOnly(d *device) bool { return p.locked || d.store.ReadOnly() }
+// readOnly reports whether writes to p, which leads to d, are refused. A drive
+// that is to stay read-only is locked before its device begins to take writes.
+func (p *port) readOnly(d *device) bool { return d.store.ReadOnly() || p.locked.Load() }
 
 // counters are a port's statistics. The workers of its interface write them,
 // mostly its home, and anyone reads them.

@@ -148,8 +148,8 @@ func (t *Target) attach(b *binding, n *netif) (*port, error) {
 		n.leave(device)
 		return nil, err
 	}
-	p := &port{addr: b.blade.addr, binding: b, blade: b.blade, netif: n, buffers: int32(max(b.buffers, MinBuffers)),
-		locked: b.blade.drive.access == AccessReadOnly}
+	p := &port{addr: b.blade.addr, binding: b, blade: b.blade, netif: n, buffers: int32(max(b.buffers, MinBuffers))}
+	p.locked.Store(b.blade.drive.access == AccessReadOnly)
 	p.home.Store(w)
 	p.device.Store(device)
 	b.blade.govern(p)

@@ -100,6 +100,9 @@ type Store interface {
 	Note() string
 	// SetCache changes the write policy of what begins from now on.
 	SetCache(Cache) error
+	// SetWritable has a store that was opened read-only take writes; it fails, and
+	// changes nothing, when the medium does not. Nothing is in flight meanwhile.
+	SetWritable() error
 	// Flush makes all completed writes durable.
 	Flush() error
 	Close() error

@@ -12,9 +12,6 @@ var errPending = errors.New("not built yet")
 
 func (SetFirmware) apply(*Target) error { return errPending }
 func (SetKeep) apply(*Target) error     { return errPending }
-func (SetReadOnly) apply(*Target) error { return errPending }
-func (SetPaused) apply(*Target) error   { return errPending }
-func (Resize) apply(*Target) error      { return errPending }
 
 // Conflicts lists the other machines that answer for an address.
 func (t *Target) Conflicts(addr aoe.Addr) []Conflict { return nil }

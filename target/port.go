@@ -256,6 +256,9 @@ func (op Rebind) apply(t *Target) error {
 		return fmt.Errorf("%w: %s on %s", ErrNoPort, op.Addr, orAny(op.Interface))
 	}
 	d := b.blade.drive
+	if err := d.checkPaused(); err != nil {
+		return err
+	}
 	next, err := t.acquire(AddDrive{Path: op.Path, Access: d.access, Cache: d.device.Load().cache})
 	if err != nil {
 		return err

@@ -80,6 +80,10 @@ func (w *worker) ataCommand(p *port, rules *rules, h, reply aoe.Header, frame []
 	if !ok {
 		return false
 	}
+	device := p.device.Load()
+	if device.paused.Load() {
+		return false
+	}
 	regs := registers(a)
 	q := ata.Decode(regs, a.Flags&aoe.ATAWrite != 0)
 	// Nobody needs more of a wildcard than IDENTIFY, with which some
@@ -91,7 +95,6 @@ func (w *worker) ataCommand(p *port, rules *rules, h, reply aoe.Header, frame []
 		w.fail(p, reply, aoe.ErrReserved)
 		return true
 	}
-	device := p.device.Load()
 	if result, done := regs.Answer(q, device.sectors()); done {
 		w.result(p, reply, a, q, result)
 		return true

@@ -22,7 +22,6 @@ package target
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,6 +47,9 @@ type Config struct {
 	// Workers is how many serve an interface, where its links can be shared; 0
 	// is 1.
 	Workers int
+	// Sizes is how often all backing stores are asked for their size; 0: only by
+	// Resize.
+	Sizes time.Duration
 	// Keeper makes what is exported durable; nil: nothing is kept.
 	Keeper Keeper
 	// CPUs are the processors to pin workers to, each to the one with fewest
@@ -81,6 +83,7 @@ type Target struct {
 	requests int
 	workers  int // of an interface
 	pins     *pins
+	keeper   Keeper // or nil
 
 	opening sync.Mutex             // one opener at a time; taken before ops
 	ops     sync.Mutex             // one operation at a time
@@ -89,6 +92,7 @@ type Target struct {
 	known   map[string]Interface   // all that are there; guarded by ops
 	retries map[string]*time.Timer // interfaces to look at again; guarded by ops
 	devices map[string]*device     // guarded by ops
+	sizes   sizes
 
 	mu       sync.RWMutex
 	drives   sequence[*drive]    // in order of creation; guarded by mu
@@ -108,6 +112,7 @@ func New(c Config) *Target {
 	}
 	return &Target{parts: c.Parts, log: c.Log, cache: c.Cache, spin: c.Spin, requests: c.Requests,
 		workers: max(c.Workers, 1), pins: newPins(c.CPUs),
+		sizes: sizes{every: c.Sizes}, keeper: c.Keeper,
 		netifs: map[string]*netif{}, known: map[string]Interface{}, retries: map[string]*time.Timer{}, devices: map[string]*device{},
 		byName: map[string]*drive{}, blades: map[aoe.Addr]*blade{}}
 }
@@ -127,6 +132,9 @@ func (t *Target) Close(ctx context.Context) error {
 	for _, timer := range t.retries {
 		timer.Stop()
 	}
+	if t.sizes.timer != nil {
+		t.sizes.timer.Stop()
+	}
 	for _, n := range t.netifs {
 		n.table.Store(&table{})
 		n.barrier()
@@ -143,11 +151,7 @@ func (t *Target) Close(ctx context.Context) error {
 	t.mu.Unlock()
 	closed := make(chan error, 1)
 	go func() {
-		var err error
-		for _, d := range stores {
-			err = errors.Join(err, d.store.Close())
-		}
-		closed <- err
+		closed <- closeAll(stores)
 	}()
 	select {
 	case err := <-closed:

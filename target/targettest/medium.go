@@ -3,6 +3,8 @@ package targettest
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"sync/atomic"
 	"syscall"
 
 	"vbladefs/target"
@@ -21,6 +23,7 @@ type Medium struct {
 	path     string
 	memory   []byte // guard, contents, guard
 	sectors  int
+	known    atomic.Int64 // sectors, when the size was last asked for
 	readOnly bool
 	open     bool
 	cache    target.Cache
@@ -69,6 +72,26 @@ func (d *Medium) Contents(lba, n int) []byte {
 	defer d.m.mu.Unlock()
 	start := guardBytes + lba*aoe.SectorSize
 	return bytes.Clone(d.memory[start : start+n*aoe.SectorSize])
+}
+
+// Resize gives d another size, and new sectors their Pattern.
+func (d *Medium) Resize(sectors int) {
+	d.m.mu.Lock()
+	defer d.m.mu.Unlock()
+	guard := bytes.Repeat([]byte{guardByte}, guardBytes)
+	d.memory = d.memory[:guardBytes+min(sectors, d.sectors)*aoe.SectorSize]
+	for i := d.sectors; i < sectors; i++ {
+		d.memory = append(d.memory, Pattern(uint64(i))...)
+	}
+	d.memory = append(d.memory, guard...)
+	d.sectors = sectors
+}
+
+// SetReadOnly changes whether d can be written.
+func (d *Medium) SetReadOnly(readOnly bool) {
+	d.m.mu.Lock()
+	defer d.m.mu.Unlock()
+	d.readOnly = readOnly
 }
 
 // Opened is how often d was opened.
@@ -139,6 +162,9 @@ func (d *Medium) transferLocked(op target.Op, data []byte, offset int64) error {
 		d.m.t.Errorf("%s: unknown operation %d", d.path, op)
 		return syscall.EINVAL
 	}
+	if offset >= 0 && offset+int64(len(data)) > int64(d.sectors)*aoe.SectorSize && offset+int64(len(data)) <= d.known.Load()*aoe.SectorSize {
+		return io.ErrUnexpectedEOF // it has shrunk, and nobody knows
+	}
 	if n := int64(len(data)); n == 0 || n%aoe.SectorSize != 0 || offset < 0 || offset+n > int64(d.sectors)*aoe.SectorSize {
 		d.m.t.Errorf("%s: %s, outside of its %d sectors", d.path, describeTransfer(op, data, offset), d.sectors)
 		return syscall.EINVAL
@@ -158,7 +184,7 @@ func (d *Medium) transferLocked(op target.Op, data []byte, offset int64) error {
 // store is an opened Medium.
 type store struct {
 	*Medium
-	asReadOnly bool
+	asReadOnly *atomic.Bool
 }
 
 func (m *Machine) identify(path string) (string, error) {
@@ -190,11 +216,14 @@ func (m *Machine) openStore(path string, o target.StoreOptions) (target.Store, e
 	}
 	d.open, d.cache = true, o.Cache
 	d.opened++
-	return &store{d, d.readOnly || o.Access == target.AccessReadOnly}, nil
+	d.known.Store(int64(d.sectors))
+	s := &store{d, new(atomic.Bool)}
+	s.asReadOnly.Store(d.readOnly || o.Access == target.AccessReadOnly)
+	return s, nil
 }
 
-func (s *store) SizeBytes() int64 { return int64(s.sectors) * aoe.SectorSize }
-func (s *store) ReadOnly() bool   { return s.asReadOnly }
+func (s *store) SizeBytes() int64 { return s.known.Load() * aoe.SectorSize }
+func (s *store) ReadOnly() bool   { return s.asReadOnly.Load() }
 func (s *store) Note() string     { return "" }
 func (s *store) Key() string      { return s.path }
 
@@ -203,7 +232,11 @@ func (s *store) Device() (major, minor uint32) { return 7, uint32(len(s.path)) }
 func (s *store) Refresh() (int64, error) {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
-	return s.SizeBytes(), s.m.allowLocked("Refresh")
+	if err := s.m.allowLocked("Refresh"); err != nil {
+		return 0, err
+	}
+	s.known.Store(int64(s.sectors))
+	return s.SizeBytes(), nil
 }
 
 func (s *store) SetCache(c target.Cache) error {
@@ -213,6 +246,19 @@ func (s *store) SetCache(c target.Cache) error {
 		return err
 	}
 	s.cache = c
+	return nil
+}
+
+func (s *store) SetWritable() error {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	switch err := s.m.allowLocked("SetWritable"); {
+	case err != nil:
+		return err
+	case s.readOnly:
+		return fmt.Errorf("%s: %w", s.path, syscall.EROFS)
+	}
+	s.asReadOnly.Store(false)
 	return nil
 }
 

@@ -36,9 +36,12 @@ type Options struct {
 	CPUs    []int // processors to pin workers to; none: the kernel chooses
 }
 
+// sizesEvery is how often backing stores are asked for their size.
+const sizesEvery = 2 * time.Second
+
 // New returns a target on this machine's interfaces and disks.
 func New(o Options) *target.Target {
-	return target.New(target.Config{Log: o.Log, Cache: o.Cache, Spin: o.Spin, Requests: o.Requests, Workers: o.Workers, CPUs: o.CPUs, Parts: target.Parts{
+	return target.New(target.Config{Log: o.Log, Cache: o.Cache, Sizes: sizesEvery, Spin: o.Spin, Requests: o.Requests, Workers: o.Workers, CPUs: o.CPUs, Parts: target.Parts{
 		OpenLinks: func(netif string, workers int) (target.LinkGroup, error) {
 			g, err := netio.OpenGroup(netif, workers, netio.Options{Kind: o.Link, RingBytes: o.RingBytes,
 				Log: func(m string) { o.Log.Warn(m) }, Note: func(m string) { o.Log.Info(m) }})

@@ -1,0 +1,148 @@
+package target
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// This file changes whether a drive takes writes while it is exported;
+// Target.ops is held. Read-only is the drive's: drives that share a device may
+// differ, and the device is open for writing once one of them needs it.
+
+func (SetReadOnly) opens() {}
+
+func (op SetReadOnly) apply(t *Target) error {
+	d := t.byName[op.Drive]
+	switch {
+	case d == nil:
+		return fmt.Errorf("%w: %q", ErrNoDrive, op.Drive)
+	case op.ReadOnly:
+		return t.refuseWrites(d)
+	}
+	return t.takeWrites(d)
+}
+
+// refuseWrites has d take no more writes, and waits for those that are under
+// way. If they do not finish in time, d goes on to take them.
+func (t *Target) refuseWrites(d *drive) error {
+	before, dev := d.access, d.device.Load()
+	t.setAccess(d, AccessReadOnly)
+	if dev == nil {
+		return nil
+	}
+	dev.users++ // it stays open meanwhile
+	defer t.release(dev)
+	if err := t.settled(dev); err != nil {
+		t.setAccess(d, before)
+		return err
+	}
+	return nil
+}
+
+// takeWrites has d take writes, if its medium does.
+func (t *Target) takeWrites(d *drive) error {
+	if dev := d.device.Load(); dev != nil {
+		if err := t.makeWritable(dev, d); err != nil {
+			return err
+		}
+	}
+	if d.access == AccessReadOnly {
+		t.setAccess(d, AccessAuto)
+	}
+	return nil
+}
+
+// setAccess changes what d is open for, as far as its ports go.
+func (t *Target) setAccess(d *drive, a Access) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d.access = a
+	for p := range d.eachPort() {
+		p.locked.Store(a == AccessReadOnly)
+	}
+}
+
+// settled waits until all that has come for dev up to now has left. Requests
+// that come later do not delay it. The caller is an opener, and a user of dev.
+func (t *Target) settled(dev *device) error {
+	for n := range dev.homes {
+		n.barrier() // what a worker has looked at is in the order after this
+	}
+	var drained bool
+	t.outside(func() { drained = dev.order.settle(drainGrace) })
+	switch {
+	case t.closed:
+		return ErrClosed
+	case !drained:
+		return fmt.Errorf("%w: the drive may be stuck, try again later", ErrNotDrained)
+	}
+	return nil
+}
+
+// makeWritable has dev open for writing for the sake of d, which may be nil.
+// Other drives on it, which took no writes so far, go on to take none. The
+// caller is an opener.
+func (t *Target) makeWritable(dev *device, d *drive) error {
+	if !dev.store.ReadOnly() {
+		return nil
+	}
+	var others []*drive
+	for o := range t.drives.all {
+		if o != d && o.device.Load() == dev && o.access != AccessReadOnly {
+			others = append(others, o)
+		}
+	}
+	before := make([]Access, len(others))
+	for i, o := range others {
+		before[i] = o.access
+		t.setAccess(o, AccessReadOnly)
+	}
+	dev.users++
+	defer t.release(dev)
+	var err error
+	t.outside(func() { err = dev.openForWriting() })
+	if err != nil {
+		for i, o := range others {
+			t.setAccess(o, before[i])
+		}
+		return err
+	}
+	if t.closed {
+		return ErrClosed
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	dev.note = dev.store.Note()
+	return nil
+}
+
+// openForWriting opens the store of d for writing while nothing is in flight.
+func (d *device) openForWriting() error {
+	resume, drained := d.order.hold(drainGrace)
+	defer resume()
+	if !drained {
+		return fmt.Errorf("%w: the drive may be stuck, try again later", ErrNotDrained)
+	}
+	if err := d.store.SetWritable(); err != nil {
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	return nil
+}
+
+// share makes one more drive use d, which is open already, if that is what op
+// asks for.
+func (t *Target) share(d *device, op AddDrive) error {
+	if op.Access == AccessReadOnly {
+		return d.join(op)
+	}
+	err := t.makeWritable(d, nil)
+	switch {
+	case t.closed:
+		return ErrClosed
+	case err != nil && op.Access == AccessReadWrite:
+		return fmt.Errorf("%s is open read-only: %w", op.Path, err)
+	case t.devices[d.key] != d:
+		return fmt.Errorf("%w: %s was closed meanwhile; try again: %w", ErrStore, op.Path, syscall.EAGAIN)
+	}
+	return d.join(op)
+}

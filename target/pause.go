@@ -1,0 +1,65 @@
+package target
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// This file pauses devices; Target.ops is held. The workers ask a paused
+// device for nothing (serve.go), so that its backing store can be copied.
+
+func (SetPaused) opens() {}
+
+func (op SetPaused) apply(t *Target) error {
+	d := t.byName[op.Drive]
+	if d == nil {
+		return fmt.Errorf("%w: %q", ErrNoDrive, op.Drive)
+	}
+	dev := d.device.Load()
+	switch {
+	case dev == nil && !op.Paused:
+		return nil
+	case dev == nil:
+		return fmt.Errorf("%w: drive %s is down, so there is nothing to pause: %w", ErrStore, d.name, syscall.ENODEV)
+	case dev.paused.Load() == op.Paused:
+		return nil
+	case !op.Paused:
+		dev.paused.Store(false)
+		t.log.Infof("drive %s goes on", d.name)
+		return nil
+	}
+	if err := t.pause(dev); err != nil {
+		dev.paused.Store(false)
+		return err
+	}
+	t.log.Infof("drive %s is paused: requests are not answered until it goes on", d.name)
+	return nil
+}
+
+// pause has what comes for dev go unanswered, and what is in flight finish and
+// be safe on the medium.
+func (t *Target) pause(dev *device) error {
+	dev.users++ // it stays open meanwhile
+	defer t.release(dev)
+	dev.paused.Store(true)
+	if err := t.settled(dev); err != nil {
+		return err
+	}
+	var err error
+	t.outside(func() { err = dev.store.Flush() })
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	case t.closed:
+		return ErrClosed
+	}
+	return nil
+}
+
+// checkPaused refuses to take a paused device away from under a drive.
+func (d *drive) checkPaused() error {
+	if dev := d.device.Load(); dev != nil && dev.paused.Load() {
+		return fmt.Errorf("%w: drive %s is paused; resume it first", ErrInUse, d.name)
+	}
+	return nil
+}
