@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"path"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -29,6 +30,12 @@ func inode(path string) uint64 {
 	return h.Sum64() | 2
 }
 
+// forEver is how long the kernel may believe what never changes: the attributes
+// of folders and of files that show no size, and the fixed entries of a folder.
+// Those of an object's folder are as fixed: the kernel asks for the object each
+// time, and forgets them with it.
+const forEver = 1 << 30 * time.Second
+
 // Lookup finds an entry of the folder.
 func (n *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	c, ok := n.dir.child(n.tree, n.subject, name)
@@ -40,11 +47,19 @@ func (n *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	if c.file == nil {
 		node := &dirNode{tree: n.tree, dir: c.dir, subject: c.subject, path: at}
 		node.fill(&out.Attr)
+		out.SetAttrTimeout(forEver)
+		if c.dir.find == nil {
+			out.SetEntryTimeout(forEver)
+		}
 		return n.NewInode(ctx, node, attr), 0
 	}
 	node := &fileNode{tree: n.tree, file: c.file, subject: c.subject, path: at}
 	if errno := node.fill(&out.Attr); errno != 0 {
 		return nil, errno
+	}
+	out.SetEntryTimeout(forEver)
+	if c.file.steady() {
+		out.SetAttrTimeout(forEver)
 	}
 	return n.NewInode(ctx, node, attr), 0
 }
@@ -72,6 +87,9 @@ func (n *dirNode) Readdir(context.Context) (fs.DirStream, syscall.Errno) {
 // in sysfs, so that whoever is in it can leave.
 func (n *dirNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	n.fill(&out.Attr)
+	if n.path != "" { // every way into the tree passes the root, and so finds out that the daemon is dead
+		out.SetTimeout(forEver)
+	}
 	return 0
 }
 

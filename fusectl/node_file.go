@@ -33,11 +33,18 @@ func (n *fileNode) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32,
 	if access == unix.O_RDONLY && n.file.read != nil && !h.refresh() {
 		return nil, 0, unix.ENOENT
 	}
-	return h, fuse.FOPEN_DIRECT_IO, 0
+	open := uint32(fuse.FOPEN_DIRECT_IO)
+	if access == unix.O_RDONLY {
+		open |= fuse.FOPEN_NOFLUSH // closing says nothing to a reader; Linux 5.16
+	}
+	return h, open, 0
 }
 
 // Getattr gives the file's attributes.
 func (n *fileNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	if n.file.steady() {
+		out.SetTimeout(forEver)
+	}
 	return n.fill(&out.Attr)
 }
 

@@ -105,9 +105,9 @@ var exportDir = &dir{
 		labelFile(exportFile("sn", "serial number, 20 characters", kvblade.Export.Serial), text.ParseSerial, text.SerialGrammar),
 		exportFile("busy", "requests in flight", kvblade.Export.Busy),
 		exportFile("mtu", "bytes of data in a frame", kvblade.Export.MTU),
-		exportFile("stats", "counters: NAME VALUE, a line each", func(e kvblade.Export) string {
+		unmeasured(exportFile("stats", "counters: NAME VALUE, a line each", func(e kvblade.Export) string {
 			return string(vbladekernel.ListStats(e.Port.Stats))
-		}),
+		})),
 	},
 }
 
@@ -121,6 +121,13 @@ func exportFile(name, gives string, show func(kvblade.Export) string) *file {
 		drive, ok := t.engine.Drive(port.Drive)
 		return []byte(show(kvblade.Export{Port: port, Drive: drive})), ok
 	}}
+}
+
+// unmeasured has f show a size of 0: collectors read thousands of such files,
+// and the kernel would ask for the size each time.
+func unmeasured(f *file) *file {
+	f.long = true
+	return f
 }
 
 // labelFile lets the drive's label be written through an export's attribute f.

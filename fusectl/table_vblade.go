@@ -53,9 +53,9 @@ var driveDir = &dir{
 	},
 	files: []*file{
 		portsFile,
-		driveFile("stats", "counters of the drive's exports: NAME VALUE, a line each", func(d target.DriveInfo) string {
+		unmeasured(driveFile("stats", "counters of the drive's exports: NAME VALUE, a line each", func(d target.DriveInfo) string {
 			return string(vbladekernel.ListStats(d.Stats))
-		}),
+		})),
 		driveFile("path", "path of the disk", vbladekernel.Path),
 		driveFile("size", "size in sectors of 512 bytes", vbladekernel.Size),
 		valueFile(driveFile("cache", "write policy", vbladekernel.Cache), vbladekernel.ParseCache,

@@ -70,6 +70,9 @@ type file struct {
 
 func (f *file) writable() bool { return f.parse != nil }
 
+// steady reports whether the attributes of the file never change.
+func (f *file) steady() bool { return f.long || f.read == nil }
+
 // text is what an opened file reads as; false: the object is gone, or the file
 // is not for reading.
 func (f *file) text(t *tree, s subject) ([]byte, bool) {
