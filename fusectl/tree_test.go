@@ -53,7 +53,7 @@ func TestPrograms(t *testing.T) {
 		{"wc, tac, cmp", "wc -c < aoeserver; tac aoeserver | wc -l; cat README | cmp - README; tail -c +10 README | cmp - <(cat README | tail -c +10)", "58\n1\n"},
 		{"sizes", "echo 0 0 eth0 /dev/loop0 > kvblade/add; stat -c '%n %s' kvblade/0.0@eth0/* && wc -c kvblade/0.0@eth0/model",
 			"kvblade/0.0@eth0/bdev 4\nkvblade/0.0@eth0/bpath 11\nkvblade/0.0@eth0/busy 2\nkvblade/0.0@eth0/model 41\nkvblade/0.0@eth0/mtu 5\n" +
-				"kvblade/0.0@eth0/scnt 7\nkvblade/0.0@eth0/scst 7\nkvblade/0.0@eth0/sn 21\nkvblade/0.0@eth0/stats 100\n41 kvblade/0.0@eth0/model\n"},
+				"kvblade/0.0@eth0/scnt 7\nkvblade/0.0@eth0/scst 7\nkvblade/0.0@eth0/sn 21\nkvblade/0.0@eth0/stats 0\n41 kvblade/0.0@eth0/model\n"},
 		{"modes", "echo add do /dev/loop2 > vblade/drives; stat -c '%A %U %n' . kvblade aoeserver README log kvblade/* vblade/* vblade/do/*",
 			"drwxr-xr-x root .\ndrwxr-xr-x root kvblade\n-rw-r--r-- root aoeserver\n-r--r--r-- root README\n-r--r--r-- root log\n" +
 				"-rw-r--r-- root kvblade/add\n-rw-r--r-- root kvblade/announce\n-rw-r--r-- root kvblade/del\n-rw-r--r-- root kvblade/readd\n" +
