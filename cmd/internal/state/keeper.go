@@ -1,0 +1,224 @@
+package state
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// How long after a failed save the next begins: at least shortest when somebody
+// waits for it, else twice as long each time up to longest.
+const (
+	shortestRetry = 100 * time.Millisecond
+	longestRetry  = time.Minute
+)
+
+// Changed tells of a change that has been made. It returns at once. Then, if
+// not nil, is called from another goroutine when the change is durable, or with
+// the error of a save that failed.
+func (k *Keeper) Changed(then func(error)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closing {
+		if then != nil {
+			go then(ErrClosed)
+		}
+		return
+	}
+	k.changes++
+	if k.due.IsZero() {
+		k.due = time.Now().Add(patience)
+	}
+	if then != nil {
+		k.thens = append(k.thens, then)
+		k.urgent = k.changes
+	}
+	k.poke()
+}
+
+// Settle waits until the changes so far are durable, or a save of them has
+// failed, or those who wait have waited enough of late.
+func (k *Keeper) Settle() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	began := time.Now()
+	left := k.waits.left(began)
+	if !k.started || k.attempted >= k.changes || left == 0 {
+		return
+	}
+	k.waits.enter(began)
+	k.await(k.changes, time.After(left))
+	k.waits.leave(time.Now())
+}
+
+// Save makes the present state durable now.
+func (k *Keeper) Save() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closing || !k.started {
+		return ErrClosed
+	}
+	k.changes++ // perhaps none, but one that must be saved
+	if !k.await(k.changes, nil) {
+		return ErrClosed
+	}
+	return k.err
+}
+
+// await waits for a save that covers a change, and reports whether there was
+// one; mu is held before and after.
+func (k *Keeper) await(change uint64, enough <-chan time.Time) bool {
+	k.urgent = max(k.urgent, change)
+	k.poke()
+	for k.attempted < change {
+		round := k.round
+		k.mu.Unlock()
+		gaveUp := false
+		select {
+		case <-round:
+		case <-enough:
+			gaveUp = true
+		case <-k.ended:
+			gaveUp = true
+		}
+		k.mu.Lock()
+		if gaveUp {
+			return k.attempted >= change
+		}
+	}
+	return true
+}
+
+// poke has the saving goroutine look at what there is to do.
+func (k *Keeper) poke() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run saves until the keeper is closed.
+func (k *Keeper) run() {
+	defer close(k.ended)
+	for {
+		delay, last := k.next(time.Now())
+		if delay == 0 {
+			k.attempt()
+		}
+		if last {
+			return
+		}
+		if delay == 0 {
+			continue
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-k.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// next is how long it is to the next save, if nothing comes between, and
+// whether that is the last.
+func (k *Keeper) next(now time.Time) (delay time.Duration, last bool) {
+	const never = time.Hour
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	unsaved := k.changes > k.saved
+	switch {
+	case k.closing && unsaved:
+		return 0, true
+	case k.closing:
+		return never, true
+	case k.urgent > k.attempted:
+		return max(k.notBefore.Sub(now), 0), false
+	case unsaved && !k.due.IsZero():
+		return max(k.due.Sub(now), 0), false
+	}
+	return never, false
+}
+
+// attempt makes one save, of all changes so far.
+func (k *Keeper) attempt() {
+	k.mu.Lock()
+	covered, thens := k.changes, k.thens
+	k.thens, k.due = nil, time.Time{}
+	k.mu.Unlock()
+
+	err := k.replace(k.text())
+
+	k.mu.Lock()
+	k.attempted, k.err = covered, err
+	if err == nil {
+		k.saved = covered
+		k.succeeded()
+	} else {
+		k.failed(err, time.Now())
+	}
+	close(k.round)
+	k.round = make(chan struct{})
+	k.mu.Unlock()
+	for _, then := range thens {
+		then(err)
+	}
+}
+
+// replace saves text unless the file has it.
+func (k *Keeper) replace(text []byte) error {
+	if k.last != nil && bytes.Equal(text, k.last) && k.folder.has() {
+		return nil
+	}
+	if k.rejected && k.folder.has() {
+		name, err := k.folder.keepRejected(time.Now())
+		if err != nil {
+			return err
+		}
+		k.log.Warnf("the state that was not carried out in full is kept as %s; `vbladefs restore %s` tries it again", name, name)
+	}
+	k.rejected, k.last = false, nil
+	if err := k.folder.save(text); err != nil {
+		return err
+	}
+	k.last = text
+	return nil
+}
+
+func (k *Keeper) succeeded() {
+	if k.failures > 0 {
+		k.log.Infof("the state is saved again, in %s", k.Path())
+	}
+	k.failures, k.notBefore, k.quiet = 0, time.Time{}, time.Time{}
+}
+
+// failed logs a failure, the more seldom the longer it lasts, and sets the time
+// of the next attempt.
+func (k *Keeper) failed(err error, now time.Time) {
+	delay := min(patience<<min(k.failures, 10), longestRetry)
+	if !now.Before(k.quiet) {
+		k.quiet = now.Add(delay)
+		k.log.Errorf("THE STATE IS NOT SAVED: %v. What is exported is served on, but what has changed since the last save is lost when the daemon ends. %s; it is tried again",
+			err, k.advice(err))
+	}
+	k.failures++
+	k.notBefore = now.Add(shortestRetry)
+	k.due = now.Add(delay)
+}
+
+// advice is what to do about a failed save.
+func (k *Keeper) advice(err error) string {
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return "Free space where " + k.folder.dir + " is"
+	case errors.Is(err, unix.EROFS):
+		return "Mount the file system of " + k.folder.dir + " for writing (mount -o remount,rw)"
+	case errors.Is(err, unix.EIO):
+		return "Look for errors of the disk of " + k.folder.dir + " (dmesg)"
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+		return "Somebody removed the folder " + k.folder.dir + ": `vbladefs save FILE` saves elsewhere, and the folder is made again at the next start"
+	}
+	return "Look at " + k.folder.dir
+}

@@ -1,0 +1,166 @@
+// Package state keeps what is exported in a folder, so that it survives the
+// daemon.
+//
+//	target ─Changed─▶ Keeper ─text()─▶ the present state ─save─▶ FOLDER/state
+//	                     └──────then(err), Settle returns ◀────────┘
+//
+// The file state is replaced as a whole: written as state.new, brought to the
+// medium, renamed, and the folder brought to the medium. Whenever the machine or
+// the daemon dies, the file is the old one or the new one. One save runs at a
+// time and covers all changes that came before it, so that many cost little more
+// than one (keeper.go). A save that fails is logged and tried again; it ends
+// nothing, and the old file stays.
+//
+// The package does not know what the text says, but for its first line; fusectl
+// makes it, checks it and carries it out.
+package state
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// Header is the first line of a state: its version. A later one may say things
+// that this program does not understand.
+const Header = "# vbladefs state 1"
+
+// Files of the folder.
+const (
+	fileName     = "state"
+	tempName     = "state.new"
+	lockName     = "lock"
+	rejectedName = "state.rejected-" // a time follows
+)
+
+// ErrClosed is that of a Keeper which saves no more.
+var ErrClosed = errors.New("the state is not kept any more")
+
+// Keeper keeps a state in a folder. It is a target.Keeper. All methods may be
+// called concurrently.
+type Keeper struct {
+	folder *folder
+	log    *logrus.Logger
+	loaded []byte
+	text   func() []byte
+	wake   chan struct{} // something is to be looked at
+	ended  chan struct{} // closed when nothing is saved any more
+
+	// Of the saving goroutine, and before it of Open.
+	last     []byte // what the file has; nil: it must be written
+	rejected bool   // the file has lines that could not be carried out: keep it
+
+	mu        sync.Mutex // guards what follows
+	started   bool
+	closing   bool
+	changes   uint64        // how many there were
+	urgent    uint64        // changes up to this one are waited for
+	attempted uint64        // changes up to this one were in a save, which failed perhaps
+	saved     uint64        // changes up to this one are durable
+	due       time.Time     // when the next save is to begin though nobody waits; zero: never
+	err       error         // of the last save
+	failures  int           // since a save succeeded
+	notBefore time.Time     // when the next save may begin, after a failure
+	quiet     time.Time     // until when failures are not logged again
+	thens     []func(error) // of changes that no save has covered
+	round     chan struct{} // closed, and replaced, after each save
+	waits     budget        // what Settle may spend
+}
+
+// Open takes the folder, which it makes if it is missing, until Close. It
+// refuses one that another process uses or someone else could write to, and a
+// state of an unknown version.
+func Open(dir string, log *logrus.Logger) (*Keeper, error) {
+	f, err := openFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	text, err := f.load()
+	if err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return &Keeper{folder: f, log: log, loaded: text, last: text,
+		wake: make(chan struct{}, 1), ended: make(chan struct{}), round: make(chan struct{})}, nil
+}
+
+// Loaded is the state that the folder had when it was opened; nil: none.
+func (k *Keeper) Loaded() []byte { return k.loaded }
+
+// Path is where the state lies.
+func (k *Keeper) Path() string { return k.folder.path(fileName) }
+
+// Reject says that not all of Loaded could be carried out. The file is kept
+// under another name before it is replaced. It is called before Start.
+func (k *Keeper) Reject() { k.rejected = true }
+
+// Start begins to save what text returns. Changes so far are those of carrying
+// out what was loaded, so they are saved only if an initiator waits for one.
+func (k *Keeper) Start(text func() []byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.text, k.started, k.due = text, true, time.Time{}
+	if len(k.thens) == 0 {
+		k.attempted, k.saved = k.changes, k.changes
+	}
+	go k.run()
+}
+
+// Close saves what has changed since the last save and gives the folder up.
+// Later changes are answered with ErrClosed; closing again does nothing.
+func (k *Keeper) Close() error {
+	k.mu.Lock()
+	first, started := !k.closing, k.started
+	k.closing = true
+	k.mu.Unlock()
+	if !started {
+		if first {
+			close(k.ended)
+			return k.folder.close()
+		}
+		return nil
+	}
+	k.poke()
+	<-k.ended
+	if !first {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return errors.Join(k.err, k.folder.close())
+}
+
+// load reads the state; nil: there is none.
+func (f *folder) load() ([]byte, error) {
+	text, err := f.root.ReadFile(fileName)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read the state: %w", err)
+	}
+	if err := CheckHeader(text); err != nil {
+		return nil, fmt.Errorf("%s:1:1: %w; it is left as it is: mend it (`vbladefs check %s` shows what is wrong), or move it away to start with nothing",
+			f.path(fileName), err, f.path(fileName))
+	}
+	return text, nil
+}
+
+// CheckHeader tells whether text is a state of a version that is understood.
+func CheckHeader(text []byte) error {
+	first, _, complete := bytes.Cut(text, []byte("\n"))
+	switch {
+	case len(text) == 0:
+		return errors.New("the file is empty: want a state")
+	case complete && string(first) == Header:
+		return nil
+	case strings.HasPrefix(string(first), "# vbladefs state "):
+		return fmt.Errorf("a state of another version, %.40q: want %q", first, Header)
+	}
+	return fmt.Errorf("no state: its first line is %.40q: want %q", first, Header)
+}
