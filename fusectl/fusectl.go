@@ -68,4 +68,9 @@ type Options struct {
 	Group uint32
 	// NonEmpty mounts over a folder that holds something.
 	NonEmpty bool
+	// Save makes what is exported durable now; nil: nothing is kept.
+	Save func() error
+	// Settle waits, for a while at most, until what was changed is durable. It
+	// is called at the end of each write; nil: nothing is kept.
+	Settle func()
 }

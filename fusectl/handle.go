@@ -76,6 +76,7 @@ func (h *handle) Write(ctx context.Context, data []byte, _ int64) (uint32, sysca
 		return 0, unix.EBADF
 	}
 	n, errno := h.writer.write(string(data), callerOf(ctx))
+	h.settle()
 	return uint32(n), errno
 }
 
@@ -85,7 +86,16 @@ func (h *handle) Flush(ctx context.Context) syscall.Errno {
 	if h.writer == nil {
 		return 0
 	}
-	return h.writer.flush(callerOf(ctx))
+	errno := h.writer.flush(callerOf(ctx))
+	h.settle()
+	return errno
+}
+
+// settle has whoever writes learn the outcome when it is durable.
+func (h *handle) settle() {
+	if settle := h.node.tree.settle; settle != nil {
+		settle()
+	}
 }
 
 // Fsync does what Flush does; there is nothing else to bring to safety.

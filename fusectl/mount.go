@@ -86,7 +86,8 @@ func newTree(e Engine, o Options) *tree {
 		o.Events = NewEvents()
 		o.Logger.AddHook(o.Events)
 	}
-	return &tree{engine: e, log: o.Logger, events: o.Events, group: o.Group, started: time.Now(), readme: []byte(Help())}
+	return &tree{engine: e, log: o.Logger, events: o.Events, group: o.Group, started: time.Now(), readme: []byte(Help()),
+		save: o.Save, settle: o.Settle}
 }
 
 // await tidies up after someone else's umount as well.

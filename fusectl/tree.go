@@ -18,6 +18,8 @@ type tree struct {
 	group   uint32
 	started time.Time
 	readme  []byte
+	save    func() error // as in Options
+	settle  func()
 }
 
 // subject is the object that a folder stands for. Of its fields those are set

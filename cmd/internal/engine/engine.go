@@ -32,8 +32,9 @@ type Options struct {
 	RingBytes, Requests int
 	Log                 *logrus.Logger
 
-	Workers int   // of an interface, where its links can be shared; 0: 1
-	CPUs    []int // processors to pin workers to; none: the kernel chooses
+	Keeper  target.Keeper // nil: nothing is kept
+	Workers int           // of an interface, where its links can be shared; 0: 1
+	CPUs    []int         // processors to pin workers to; none: the kernel chooses
 }
 
 // sizesEvery is how often backing stores are asked for their size.
@@ -41,7 +42,7 @@ const sizesEvery = 2 * time.Second
 
 // New returns a target on this machine's interfaces and disks.
 func New(o Options) *target.Target {
-	return target.New(target.Config{Log: o.Log, Cache: o.Cache, Sizes: sizesEvery, Spin: o.Spin, Requests: o.Requests, Workers: o.Workers, CPUs: o.CPUs, Parts: target.Parts{
+	return target.New(target.Config{Log: o.Log, Cache: o.Cache, Sizes: sizesEvery, Spin: o.Spin, Requests: o.Requests, Workers: o.Workers, CPUs: o.CPUs, Keeper: o.Keeper, Parts: target.Parts{
 		OpenLinks: func(netif string, workers int) (target.LinkGroup, error) {
 			g, err := netio.OpenGroup(netif, workers, netio.Options{Kind: o.Link, RingBytes: o.RingBytes,
 				Log: func(m string) { o.Log.Warn(m) }, Note: func(m string) { o.Log.Info(m) }})
