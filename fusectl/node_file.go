@@ -26,7 +26,7 @@ func (n *fileNode) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32,
 	access := flags & unix.O_ACCMODE
 	if access != unix.O_RDONLY {
 		if !n.file.writable() {
-			return nil, 0, unwritable(n.tree, n.path)
+			return nil, 0, unwritable(n.tree, n.path, n.file)
 		}
 		h.writer = &writer{tree: n.tree, path: n.path, file: n.file, subject: n.subject}
 	}
@@ -74,7 +74,7 @@ func (n *fileNode) fill(out *fuse.Attr) syscall.Errno {
 // changes nothing. Mode and owner stay.
 func (n *fileNode) Setattr(_ context.Context, _ fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
 	if _, resize := in.GetSize(); resize && !n.file.writable() {
-		return unix.EACCES
+		return unwritable(n.tree, n.path, n.file)
 	}
 	if errno := settable(in); errno != 0 {
 		return errno

@@ -16,8 +16,13 @@ All of it is one state: what is added through one part is listed by, and can be
 removed through, the others.
 
 Write one command a line. Lines are carried out in order; the first bad one ends
-the write with its error, and those before it stay. The reason is the last line
-of the file log. The last newline may be missing; but when several lines, or a
+the write with its error, and those before it stay. The reason is in the file
+log, a line for each refused one; "at column N" is where the bad word begins, and
+"takes" comes instead of "want" if the reason is none of the command's words:
+
+    TIME warning FILE: refused "LINE" at column N: ERRNO: REASON: want EXPECTED
+
+The last newline may be missing; but when several lines, or a
 single byte, or a full block of 4096 bytes are written at once and end without
 one, the last line is taken for cut, and its rest is waited for until whoever
 wrote it closes the file; after a full block, until nobody has the file open,

@@ -1,13 +1,10 @@
 package fusectl
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"vbladefs/compat/text"
 	"vbladefs/target"
@@ -29,8 +26,9 @@ type writer struct {
 
 	mu sync.Mutex // held during the operations; guards what follows
 	// tail is an unfinished line that earlier writes have counted already, or
-	// the value so far.
-	tail string
+	// the value so far; waiting says that this value is not applied yet.
+	tail    string
+	waiting bool
 	// cut is how the tail was cut off, and process wrote it.
 	cut     cutting
 	process int
@@ -50,7 +48,7 @@ func (w *writer) write(data string, by caller) (int, syscall.Errno) {
 	defer w.mu.Unlock()
 	w.cwd = by.folder()
 	if w.file.value {
-		return w.writeValue(data)
+		return w.writeValue(data, by)
 	}
 	if most := w.file.maxWrite; most > 0 && len(data) > most {
 		return 0, w.refuse(data, fmt.Errorf("%w: %d bytes at once: write at most %d", target.ErrTooLong, len(data), most))
@@ -122,26 +120,12 @@ func (w *writer) split(data string, more bool) []text.Line {
 	}
 }
 
-// writeValue sets the value to what was written since the file was opened, or
-// since the last newline, so that it does not matter in how many parts it comes.
-func (w *writer) writeValue(data string) (int, syscall.Errno) {
-	if strings.HasSuffix(w.tail, "\n") {
-		w.tail = ""
-	}
-	w.tail = text.Cut(w.tail+data, text.MaxLine)
-	if errno := w.apply(w.tail); errno != 0 {
-		w.tail = ""
-		return 0, errno
-	}
-	return len(data), 0
-}
-
 // flush applies an unfinished last line, when a descriptor is closed that leads
 // here, unless more of it may come through another: see cutting.
 func (w *writer) flush(by caller) syscall.Errno {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.file.value || w.tail == "" || w.cut != atWill || w.process == 0 || by.process() != w.process {
+	if !w.unfinished() || w.cut != atWill || w.process == 0 || by.process() != w.process {
 		return 0
 	}
 	return w.finish()
@@ -151,15 +135,22 @@ func (w *writer) flush(by caller) syscall.Errno {
 func (w *writer) release() syscall.Errno {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.file.value || w.tail == "" {
+	if !w.unfinished() {
 		return 0
 	}
 	return w.finish()
 }
 
+// unfinished tells whether something was counted that is not applied.
+func (w *writer) unfinished() bool { return w.tail != "" && (w.waiting || !w.file.value) }
+
 func (w *writer) finish() syscall.Errno {
 	all := w.tail
 	w.tail = ""
+	if w.file.value {
+		w.waiting = false
+		return w.apply(all)
+	}
 	_, errno := w.commands(all, false)
 	w.applied = false
 	return errno
@@ -170,7 +161,16 @@ func (w *writer) apply(line string) syscall.Errno {
 	if len(line) > text.MaxLine {
 		return w.refuse(line, tooLong(line))
 	}
-	op, err := w.file.parse(w.tree, w.subject, line, w.cwd)
+	op, err := w.parse(line)
+	return w.do(line, op, err)
+}
+
+func (w *writer) parse(line string) (target.Operation, error) {
+	return w.file.parse(w.tree, w.subject, line, w.cwd)
+}
+
+// do carries out what line was parsed to, and logs the outcome.
+func (w *writer) do(line string, op target.Operation, err error) syscall.Errno {
 	if err == nil && op != nil {
 		err = w.tree.engine.Do(op)
 	}
@@ -181,43 +181,4 @@ func (w *writer) apply(line string) syscall.Errno {
 		w.tree.log.Infof("%s: %s", w.path, shown(line))
 	}
 	return 0
-}
-
-// refuse logs why a line was refused and returns its errno.
-func (w *writer) refuse(line string, err error) syscall.Errno {
-	errno := w.file.dialect.errno(err)
-	w.tree.log.Warnf("%s: refused %s: %s: %v%s", w.path, shown(line), errnoName(errno), err, wayOut(err))
-	return errno
-}
-
-// wayOut is what could be written instead, if this tree has a command for it.
-func wayOut(err error) string {
-	switch {
-	case !errors.Is(err, target.ErrStore):
-		return ""
-	case errors.Is(err, unix.EBUSY):
-		return "; `add NAME PATH force` in vblade/drives takes it all the same"
-	case errors.Is(err, unix.EROFS):
-		return "; `add NAME PATH ro` in vblade/drives exports it read-only"
-	}
-	return ""
-}
-
-func tooLong(line string) error {
-	return fmt.Errorf("%w: a line of %d bytes: want at most %d", target.ErrTooLong, len(line), text.MaxLine)
-}
-
-// shown quotes a line for the log.
-func shown(line string) string {
-	const most = 300
-	if line = strings.TrimSuffix(line, "\n"); len(line) > most {
-		return fmt.Sprintf("%q…", line[:most])
-	}
-	return fmt.Sprintf("%q", line)
-}
-
-// unwritable logs and returns the errno of opening a file that takes nothing.
-func unwritable(t *tree, path string) syscall.Errno {
-	t.log.Warnf("%s: refused: %s: nothing may be written here", path, errnoName(unix.EACCES))
-	return unix.EACCES
 }

@@ -81,6 +81,7 @@ func TestWriter(t *testing.T) {
 			[]result{{4096, 0}, {2, 0}}, 0, []string{strings.Repeat("y", 4095) + "z"}},
 		{"value in parts", file{value: true}, []string{"a", "b\n", "c"}, []result{{1, 0}, {2, 0}, {1, 0}}, 0, []string{"a", "ab\n", "c"}},
 		{"value refused", file{value: true}, []string{"bad", "c"}, []result{{0, unix.EINVAL}, {1, 0}}, 0, []string{"bad", "c"}},
+		{"value byte by byte", file{value: true}, []string{"b", "a", "d"}, []result{{1, 0}, {1, 0}, {1, 0}}, unix.EINVAL, []string{"b", "ba", "bad", "bad"}},
 		{"value of any length", file{value: true}, []string{strings.Repeat("x", 9000)}, []result{{9000, 0}}, 0,
 			[]string{strings.Repeat("x", text.MaxLine)}},
 	}

@@ -11,6 +11,8 @@ import (
 	"io"
 	"os"
 	"runtime"
+
+	"vbladefs/fusectl"
 )
 
 // Exit codes, which scripts may rely on.
@@ -47,7 +49,7 @@ var commands []command
 func init() { // a variable that refers to itself through help
 	commands = []command{
 		{"serve", "[options] DIRECTORY", "mount the control tree on DIRECTORY and serve until SIGTERM or SIGINT", serve},
-		{"help", "", "show this", func(_ []string, w io.Writer) error { help(w); return nil }},
+		{"help", "[ctl]", "show this, or what each file of the tree takes and gives", helpCommand},
 		{"version", "", "show the version", func(_ []string, w io.Writer) error {
 			_, err := fmt.Fprintln(w, "vbladefs", version)
 			return err
@@ -92,6 +94,19 @@ func report(c command, err error, stderr io.Writer) int {
 	}
 	_, _ = fmt.Fprintf(stderr, "vbladefs %s: %v\n", c.name, err)
 	return exitFailure
+}
+
+// helpCommand shows the commands, or the README of the tree.
+func helpCommand(args []string, w io.Writer) error {
+	switch {
+	case len(args) == 0:
+		help(w)
+		return nil
+	case len(args) == 1 && args[0] == "ctl":
+		_, err := io.WriteString(w, fusectl.Help())
+		return err
+	}
+	return badUsage("no help on %q: want ctl or nothing", args)
 }
 
 func help(w io.Writer) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"vbladefs/fusectl"
 	"vbladefs/netio/netiotest"
 )
 
@@ -23,6 +24,8 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{"nothing", "", 2, []string{"commands:", "serve [options] DIRECTORY"}},
 		{"help", "help", 0, []string{"echo add /dev/loop1 0 1 eth0", "serve", "version"}},
+		{"help ctl", "help ctl", 0, []string{fusectl.Help()}},
+		{"help on nothing known", "help tcl", 2, []string{"usage: vbladefs help [ctl]", "want ctl or nothing"}},
 		{"-h", "-h", 0, []string{"commands:"}},
 		{"version", "version", 0, []string{"vbladefs 1.2-test\n"}},
 		{"--version", "--version", 0, []string{"vbladefs 1.2-test\n"}},
