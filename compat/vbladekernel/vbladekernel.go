@@ -7,8 +7,8 @@
 // It is pure: files, permissions and errno are fusectl's, the work is target's.
 // No source of vblade-kernel survives: its two commands are known from an
 // article, all the rest is the design of the vblade-kernel sheet. "force", which
-// takes a device that someone else has claimed, and "*", every interface, are
-// this project's.
+// takes a device that someone else has claimed, the write policies, and "*",
+// every interface, are this project's.
 package vbladekernel
 
 import (
@@ -30,7 +30,7 @@ const MaxWrite = 4096
 
 // What the commands look like.
 var (
-	DrivesGrammars = []string{"add NAME PATH [ro] [force]", "del NAME"}
+	DrivesGrammars = []string{"add NAME PATH [ro] [force] [writeback|direct|durable]", "del NAME"}
 	PortsGrammars  = []string{"add INTERFACE SHELF SLOT [BUFFERS [SECTORS]] [force]", "del INTERFACE SHELF SLOT"}
 )
 
@@ -59,6 +59,11 @@ func ParseDrives(line string) (target.Operation, error) {
 	}
 	if c.Has("ro") {
 		op.Access = target.AccessReadOnly
+	}
+	for _, cache := range []target.Cache{target.CacheWriteback, target.CacheDirect, target.CacheDurable} {
+		if c.Has(string(cache)) {
+			op.Cache = cache
+		}
 	}
 	return op, nil
 }

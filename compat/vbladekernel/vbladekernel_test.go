@@ -16,6 +16,11 @@ func TestParseDrives(t *testing.T) {
 		return target.AddDrive{Name: name, Path: "/dev/loop2", Access: access, Force: force,
 			Identity: target.Identity{Model: "EtherDrive(R) vblade-kernel", Serial: name[:min(20, len(name))], Firmware: 3}}
 	}
+	cached := func(cache target.Cache) target.AddDrive {
+		op := add("do", target.AccessReadWrite, false)
+		op.Cache = cache
+		return op
+	}
 	long := strings.Repeat("n", 31)
 	tests := []struct {
 		name, line string
@@ -26,6 +31,9 @@ func TestParseDrives(t *testing.T) {
 		{"read-only", "add do /dev/loop2 ro", add("do", target.AccessReadOnly, false), nil},
 		{"force", "add do /dev/loop2 force", add("do", target.AccessReadWrite, true), nil},
 		{"both", "\tadd  do /dev/loop2 ro force # mine", add("do", target.AccessReadOnly, true), nil},
+		{"write policy", "add do /dev/loop2 direct", cached("direct"), nil},
+		{"write policy among flags", "add do /dev/loop2 force writeback ro", target.AddDrive{Name: "do", Path: "/dev/loop2", Access: target.AccessReadOnly, Force: true, Cache: "writeback", Identity: add("do", 0, false).Identity}, nil},
+		{"two write policies", "add do /dev/loop2 writeback direct", nil, target.ErrMalformed},
 		{"longest name", "add " + long + " /dev/loop2", add(long, target.AccessReadWrite, false), nil},
 		{"del", "del do", target.RemoveDrive{Name: "do"}, nil},
 		{"blank", " \t", nil, nil},
@@ -157,7 +165,7 @@ func FuzzParseDrives(f *testing.F) {
 		listed := string(ListDrives([]target.DriveInfo{{Name: add.Name, Path: add.Path}}))
 		words := strings.Split(strings.TrimSuffix(listed, "\n"), " ")
 		again, err := ParseDrives("add " + words[0] + " " + words[1])
-		add.Access, add.Force = target.AccessReadWrite, false
+		add.Access, add.Force, add.Cache = target.AccessReadWrite, false, ""
 		if err != nil || !reflect.DeepEqual(again, target.Operation(add)) {
 			t.Errorf("%q: listed as %q, which gives %+v, %v", line, listed, again, err)
 		}
