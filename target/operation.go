@@ -49,7 +49,7 @@ type RemoveDrive struct{ Name string }
 
 // AddPort makes a drive reachable at an address on an interface.
 type AddPort struct {
-	Drive     string
+	Drive     string // empty: what the blade at Addr serves already
 	Addr      aoe.Addr
 	Interface string // a name, or EveryInterface
 	Buffers   uint16 // buffer count; 0: DefaultBuffers

@@ -12,6 +12,13 @@ import (
 // is held.
 
 func (op AddPort) apply(t *Target) error {
+	if op.Drive == "" {
+		blade := t.blades[op.Addr]
+		if blade == nil {
+			return noBlade(op.Addr)
+		}
+		return t.addBinding(blade.drive, op, nil)
+	}
 	d := t.byName[op.Drive]
 	if d == nil {
 		return fmt.Errorf("%w: %q; add it to the file drives first", ErrNoDrive, op.Drive)
