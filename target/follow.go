@@ -23,6 +23,7 @@ func (t *Target) InterfaceChanged(info Interface) {
 
 func (t *Target) changed(info Interface) {
 	t.known[info.Name] = info
+	t.knowOwn()
 	for _, b := range t.everywhere() {
 		if err := t.extend(b, info); err != nil {
 			t.later(info.Name, err)
@@ -39,6 +40,7 @@ func (t *Target) follow(n *netif, info Interface) {
 	old := *n.info.Load()
 	wasUp := n.up()
 	n.info.Store(&info)
+	t.knowOwn()
 	// Older kernels cannot share an interface among several links while it is down. What cannot be shared
 	// though it is up is left alone: some drivers go down and up for every XDP program, so for every link.
 	share := n.early && n.up() && n.lanes < t.workers
@@ -49,6 +51,9 @@ func (t *Target) follow(n *netif, info Interface) {
 		}
 	}
 	cameUp := n.up() && (!wasUp || info.MAC != old.MAC)
+	if cameUp && !wasUp {
+		t.meet(n)
+	}
 	for p := range n.ports.all {
 		sectors := int32(portSectors(info.MTU, p.binding.sectors))
 		changed := p.sectors.Swap(sectors) != sectors
@@ -81,6 +86,7 @@ func (t *Target) InterfaceVanished(name string, index int) {
 
 func (t *Target) vanished(name string) {
 	delete(t.known, name)
+	t.knowOwn()
 	n := t.netifs[name]
 	if n == nil {
 		return

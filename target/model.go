@@ -173,6 +173,8 @@ type port struct {
 	device  atomic.Pointer[device] // the drive's
 	counts  counters
 
+	conflicts conflicts
+
 	binding *binding
 	blade   *blade
 	netif   *netif

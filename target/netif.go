@@ -24,7 +24,9 @@ type netif struct {
 	repeats [2]*time.Timer // announcements to come; guarded by Target.ops
 	past    struct{ receiveDrops, sendDrops atomic.Uint64 }
 
-	ignored atomic.Uint64 // frames that no target answers: replies, forged sources, no AoE
+	ignored    atomic.Uint64 // frames that no target answers: replies, forged sources, no AoE
+	neighbours *neighbours
+
 	foreign atomic.Uint64 // frames for addresses that are not ours
 }
 
@@ -42,9 +44,11 @@ func (t *Target) ensureNetif(info Interface) (*netif, error) {
 		if err := t.addWorker(n); err != nil {
 			return nil, err
 		}
+		n.neighbours = t.newNeighbours(n)
 		t.mu.Lock()
 		t.netifs[info.Name] = n
 		t.mu.Unlock()
+		t.knowOwn()
 	} else if *n.info.Load() != info {
 		t.follow(n, info) // the notice of the change is still on its way
 	}
@@ -85,6 +89,7 @@ func (t *Target) dropIfUnused(n *netif) {
 
 // stop ends the workers of n; nothing may be in flight.
 func (n *netif) stop() {
+	n.neighbours.stop()
 	for _, w := range n.workers {
 		w.post(func() { w.stopped = true })
 	}

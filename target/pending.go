@@ -13,8 +13,5 @@ var errPending = errors.New("not built yet")
 func (SetFirmware) apply(*Target) error { return errPending }
 func (SetKeep) apply(*Target) error     { return errPending }
 
-// Conflicts lists the other machines that answer for an address.
-func (t *Target) Conflicts(addr aoe.Addr) []Conflict { return nil }
-
 // Initiators lists the hosts that sent requests to an address, latest first.
 func (t *Target) Initiators(addr aoe.Addr) []Initiator { return nil }

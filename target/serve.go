@@ -16,10 +16,13 @@ func (w *worker) frame(t *table, frame []byte) {
 	h, ok := aoe.DecodeHeader(frame)
 	if !ok || h.Response || h.Src.Group() || h.Src == (aoe.MAC{}) || h.Src == w.mac {
 		w.netif.ignored.Add(1)
+		if ok && h.Response {
+			w.netif.neighbours.hear(h, frame)
+		}
 		return
 	}
 	if h.Addr.Wildcard() {
-		if h.Version != aoe.Version || w.wildcards >= maxWildcards {
+		if h.Version != aoe.Version || w.wildcards >= maxWildcards || h.Tag == w.target.tag { // the tag: it is our own
 			w.netif.ignored.Add(1)
 			return
 		}

@@ -26,6 +26,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -50,6 +51,9 @@ type Config struct {
 	// Sizes is how often all backing stores are asked for their size; 0: only by
 	// Resize.
 	Sizes time.Duration
+	// Hearing is how long an add waits for the first answers of other targets on
+	// an interface; 0: DefaultHearing.
+	Hearing time.Duration
 	// Keeper makes what is exported durable; nil: nothing is kept.
 	Keeper Keeper
 	// CPUs are the processors to pin workers to, each to the one with fewest
@@ -84,6 +88,10 @@ type Target struct {
 	workers  int // of an interface
 	pins     *pins
 	keeper   Keeper // or nil
+	hearing  time.Duration
+	tag      uint32                           // of queries
+	own      atomic.Pointer[map[aoe.MAC]bool] // addresses of this machine's interfaces
+	checks   checkBudget                      // guarded by ops
 
 	opening sync.Mutex             // one opener at a time; taken before ops
 	ops     sync.Mutex             // one operation at a time
@@ -110,11 +118,16 @@ func New(c Config) *Target {
 	if c.Requests == 0 {
 		c.Requests = DefaultRequests
 	}
-	return &Target{parts: c.Parts, log: c.Log, cache: c.Cache, spin: c.Spin, requests: c.Requests,
-		workers: max(c.Workers, 1), pins: newPins(c.CPUs),
+	if c.Hearing == 0 {
+		c.Hearing = DefaultHearing
+	}
+	t := &Target{parts: c.Parts, log: c.Log, cache: c.Cache, spin: c.Spin, requests: c.Requests,
+		workers: max(c.Workers, 1), pins: newPins(c.CPUs), hearing: c.Hearing, tag: newTag(),
 		sizes: sizes{every: c.Sizes}, keeper: c.Keeper,
 		netifs: map[string]*netif{}, known: map[string]Interface{}, retries: map[string]*time.Timer{}, devices: map[string]*device{},
 		byName: map[string]*drive{}, blades: map[aoe.Addr]*blade{}}
+	t.knowOwn()
+	return t
 }
 
 // Close stops serving: requests that have arrived are finished and answered,

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -56,10 +57,10 @@ func NewMachine(t testing.TB) *Machine {
 	return m
 }
 
-// Config is a target's configuration with this machine's parts, and without
-// spinning.
+// Config is a target's configuration with this machine's parts, without spinning,
+// and without waiting for neighbours that no test has made.
 func (m *Machine) Config() target.Config {
-	return target.Config{Parts: m.Parts(), Log: m.Logger(), Workers: m.workers}
+	return target.Config{Parts: m.Parts(), Log: m.Logger(), Workers: m.workers, Hearing: time.Nanosecond}
 }
 
 // Logger returns a logger whose lines Log returns.

@@ -14,11 +14,13 @@ import (
 
 // Netif is an interface of a Machine; its Machine guards it.
 type Netif struct {
-	info  target.Interface
-	out   [][]byte // sent, not yet collected
-	group *group   // the one whose links are open
-	lost  error    // what Receive and Send of the links return from now on
-	mtu   int      // of the links: frames over it are dropped on reception
+	info   target.Interface
+	out    [][]byte                    // replies sent, not yet collected
+	asked  [][]byte                    // queries sent, not yet collected
+	answer func(query []byte) [][]byte // what they bring; or nil
+	group  *group                      // the one whose links are open
+	lost   error                       // what Receive and Send of the links return from now on
+	mtu    int                         // of the links: frames over it are dropped on reception
 }
 
 // MAC is the address of the interface of that name.
@@ -73,7 +75,10 @@ func (m *Machine) BreakLink(name string, err error) {
 func (m *Machine) Inject(netif string, frames ...[]byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.netifs[netif]
+	m.injectLocked(m.netifs[netif], frames...)
+}
+
+func (m *Machine) injectLocked(n *Netif, frames ...[]byte) {
 	if n == nil || n.group == nil {
 		return // nobody listens: lost, as on a wire
 	}
@@ -85,17 +90,35 @@ func (m *Machine) Inject(netif string, frames ...[]byte) {
 	m.changed.Broadcast()
 }
 
-// Sent returns the frames sent on the interface since the last call.
+// Sent returns the replies sent on the interface since the last call.
 func (m *Machine) Sent(netif string) [][]byte {
+	return m.take(netif, func(n *Netif) *[][]byte { return &n.out })
+}
+
+// Asked returns the queries sent on the interface since the last call: those with
+// which a target looks for its neighbours, at times of its own.
+func (m *Machine) Asked(netif string) [][]byte {
+	return m.take(netif, func(n *Netif) *[][]byte { return &n.asked })
+}
+
+func (m *Machine) take(netif string, list func(*Netif) *[][]byte) [][]byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := m.netifs[netif]
 	if n == nil {
 		return nil
 	}
-	out := n.out
-	n.out = nil
-	return out
+	frames := *list(n)
+	*list(n) = nil
+	return frames
+}
+
+// Answer has answer say what arrives on the interface for each query that is sent
+// there; nil: nothing.
+func (m *Machine) Answer(netif string, answer func(query []byte) [][]byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.netifs[netif].answer = answer
 }
 
 func (m *Machine) lookupInterface(name string) (target.Interface, error) {
@@ -175,8 +198,15 @@ func (l *link) Send(headers, payloads [][]byte) (int, error) {
 			l.drops++
 			continue
 		}
-		l.netif.out = append(l.netif.out, frame)
 		sent++
+		if h, _ := aoe.DecodeHeader(frame); h.Response {
+			l.netif.out = append(l.netif.out, frame)
+			continue
+		}
+		l.netif.asked = append(l.netif.asked, frame)
+		if l.netif.answer != nil {
+			l.m.injectLocked(l.netif, l.netif.answer(frame)...)
+		}
 	}
 	l.m.changed.Broadcast()
 	return sent, nil

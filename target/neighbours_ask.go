@@ -1,0 +1,117 @@
+package target
+
+import (
+	"time"
+
+	"vbladefs/target/aoe"
+)
+
+// This file asks whether an address is free; Target.ops is held.
+
+// DefaultHearing is how long an add waits for the first answers on an interface.
+// What is on the segment answers within a millisecond or two.
+const DefaultHearing = 40 * time.Millisecond
+
+// recently is how old a reply may be to be believed without asking again.
+const recently = time.Second
+
+// answered reports whether another machine answers for an address on the
+// segment of an interface, and which. The interface has a netif, linked if it can
+// be; Target.ops is held.
+//
+// It waits only if the interface was not asked before, and then not for the next
+// address; or if somebody has answered, to see whether he still does.
+func (t *Target) answered(a aoe.Addr, netif string) (aoe.MAC, bool) {
+	n := t.netifs[netif]
+	if n == nil || !n.up() {
+		return aoe.MAC{}, false
+	}
+	s := n.neighbours
+	s.askAll()
+	asked := time.Unix(0, s.asked.Load())
+	found, ok := s.await(a, time.Time{}, asked.Add(t.hearing))
+	if !ok {
+		return aoe.MAC{}, false
+	}
+	if now := time.Now(); now.Sub(found.last) > recently && t.checks.spend(now) {
+		lost := s.lost.Load()
+		s.first.post(func() { s.first.query(a) })
+		again, ok := s.await(a, now, now.Add(max(t.hearing, DefaultHearing)))
+		if !ok && s.lost.Load() == lost {
+			s.expireAddr(a, now)
+			return aoe.MAC{}, false
+		}
+		if ok {
+			found = again
+		}
+	}
+	s.wanted.Store(time.Now().UnixNano())
+	select {
+	case s.hurry <- struct{}{}:
+	default:
+	}
+	return found.host, true
+}
+
+// meet asks who is on the segment of n, which has come up. A port that is on
+// every interface leaves n if somebody answers for its address there.
+func (t *Target) meet(n *netif) {
+	s := n.neighbours
+	s.asked.Store(0)
+	s.askAll()
+	var taken []*port
+	deadline := time.Now().Add(t.hearing)
+	for p := range n.ports.all {
+		if b := p.binding; b.netif != EveryInterface || b.force {
+			continue
+		}
+		if found, ok := s.await(p.addr, time.Time{}, deadline); ok {
+			taken = append(taken, p)
+			t.log.Errorf("conflict: %s is not served on %s, which has come up: %s answers for it there", p.addr, n.name, found.host)
+		}
+	}
+	if err := t.detach(taken); err != nil {
+		t.log.WithError(err).Error("ports in conflict are served still")
+	}
+}
+
+// askAll asks all neighbours, if that was not done since the interface came up.
+func (s *neighbours) askAll() {
+	if s.asked.Load() == 0 {
+		s.asked.Store(time.Now().UnixNano())
+		s.first.post(func() { s.first.query(everyone) })
+	}
+}
+
+// await returns who has answered for an address since a moment, or as soon as
+// somebody does; until the deadline, or what has come by then is looked at.
+func (s *neighbours) await(a aoe.Addr, since, deadline time.Time) (neighbour, bool) {
+	for {
+		found, ok := s.lookup(a)
+		if ok && !found.last.Before(since) {
+			return found, true
+		}
+		now := time.Now()
+		if now.After(deadline) && (len(s.replies) == 0 || now.After(deadline.Add(DefaultHearing))) {
+			return neighbour{}, false
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// checkBudget bounds how often it is asked whether a neighbour is still there:
+// while it is spent, who has answered in the last minutes is believed to.
+type checkBudget struct {
+	began time.Time
+	spent int
+}
+
+// spend reports whether there is one check left, and takes it.
+func (b *checkBudget) spend(now time.Time) bool {
+	const period, most = 10 * time.Second, 25
+	if now.Sub(b.began) > period {
+		*b = checkBudget{began: now}
+	}
+	b.spent++
+	return b.spent <= most
+}
