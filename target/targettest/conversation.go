@@ -172,11 +172,14 @@ func orSilence(lines []string) string {
 }
 
 // collect returns what was sent on the interface, without announcements that
-// are repeated where none is wanted.
+// are repeated where none is wanted, and without queries for neighbours.
 func (p *player) collect(netif string, want [][]byte) [][]byte {
 	var got [][]byte
 	for _, frame := range p.rig.Collect(netif, len(want)) {
 		h, ok := aoe.DecodeHeader(frame)
+		if ok && !h.Response {
+			continue
+		}
 		announcement := ok && h.Command == aoe.CmdConfig && h.Tag == 0
 		wanted := len(got) < len(want) && string(want[len(got)]) == string(frame)
 		if announcement && !wanted && p.announced[netif+string(frame)] {
