@@ -173,3 +173,16 @@ func SetDrainGrace(d time.Duration) (old time.Duration) {
 	old, drainGrace = drainGrace, d
 	return old
 }
+
+// MostRounds is how many stores that hang are waited for.
+const MostRounds = mostRounds
+
+// Polls reports whether stores are to be asked for their size again.
+func Polls(t *Target) bool {
+	t.ops.Lock()
+	defer t.ops.Unlock()
+	return t.sizes.timer != nil
+}
+
+// MaxKeeping is how many replies of a worker may wait for the Keeper.
+const MaxKeeping = maxKeeping

@@ -83,6 +83,8 @@ type blade struct {
 	rulesMu  sync.Mutex    // serialises changes of rules
 	ports    []*port       // that have the rules, too; guarded by rulesMu
 	place    place[*blade] // in drive.blades
+
+	keptEdits atomic.Uint64 // changes by initiators that are durable; see keep.go
 }
 
 // rules is what the protocol and the administrator keep for one address. It is
@@ -93,6 +95,7 @@ type rules struct {
 	reserve []aoe.MAC // the protocol's reserve list
 	accept  []aoe.MAC // configured: these alone are answered
 	deny    []aoe.MAC // configured: these are not
+	edits   uint64    // changes by initiators, so far
 }
 
 // admits reports whether src gets any answer.

@@ -16,6 +16,9 @@ func (w *worker) configCommand(p *port, h, reply aoe.Header, frame []byte) bool 
 		w.fail(p, reply, aoe.ErrArgument)
 		return true
 	}
+	if c.Command >= aoe.ConfigSet && !w.mayEdit() {
+		return false
+	}
 	stored := p.rules.Load().config
 	switch c.Command {
 	case aoe.ConfigTest:
@@ -30,7 +33,9 @@ func (w *worker) configCommand(p *port, h, reply aoe.Header, frame []byte) bool 
 		}
 	case aoe.ConfigSet, aoe.ConfigForceSet:
 		if p.blade.setConfig(c.String, c.Command == aoe.ConfigForceSet) {
-			break
+			w.config(p, reply, c.Command)
+			w.answerKept(p, &p.counts.others)
+			return true
 		}
 		p.counts.errors.Add(1)
 		w.config(p, reply.Fail(aoe.ErrConfigString), c.Command)
@@ -44,7 +49,7 @@ func (w *worker) configCommand(p *port, h, reply aoe.Header, frame []byte) bool 
 // setConfig stores a config string. Without force it does so only where none
 // is stored; storing the same again succeeds, as the request may be a repeat.
 func (b *blade) setConfig(s []byte, force bool) (stored bool) {
-	b.change(func(r *rules) {
+	b.edit(func(r *rules) {
 		stored = force || len(r.config) == 0 || bytes.Equal(r.config, s)
 		if stored {
 			r.config = bytes.Clone(s)

@@ -17,13 +17,16 @@ func (w *worker) maskCommand(p *port, h, reply aoe.Header, frame []byte) bool {
 		w.fail(p, reply, aoe.ErrArgument)
 		return true
 	}
+	if m.Command == aoe.MaskEdit && !w.mayEdit() {
+		return false
+	}
 	b := w.reply()
 	reply.Put(b)
 	if m.Command == aoe.MaskEdit {
 		if done, failure := p.blade.editMasks(m); failure != 0 {
 			aoe.MaskList{Command: m.Command, Error: failure, Count: uint8(done)}.Put(b)
 			w.queueReply(b[:aoe.MinFrame], nil, nil)
-			p.counts.errors.Add(1)
+			w.answerKept(p, &p.counts.errors) // what was done before stays
 			return true
 		}
 	}
@@ -34,14 +37,18 @@ func (w *worker) maskCommand(p *port, h, reply aoe.Header, frame []byte) bool {
 		end = aoe.PutDirective(b, i, aoe.MaskNone, mac)
 	}
 	w.queueReply(padded(b, end), nil, nil)
-	p.counts.others.Add(1)
+	if m.Command == aoe.MaskRead {
+		p.counts.others.Add(1)
+	} else {
+		w.answerKept(p, &p.counts.others)
+	}
 	return true
 }
 
 // editMasks carries the directives of m out in order. At the first bad one it
 // stops: what was done before stays, done says how many (PROTOCOL.md §5).
 func (b *blade) editMasks(m aoe.MaskList) (done int, failure aoe.MaskError) {
-	b.change(func(r *rules) {
+	b.edit(func(r *rules) {
 		list := slices.Clone(r.masks)
 		for done < int(m.Count) && failure == 0 {
 			list, failure = applyDirective(list, m, done)
@@ -81,6 +88,9 @@ func (w *worker) reserveCommand(p *port, h, reply aoe.Header, frame []byte) bool
 		w.fail(p, reply, aoe.ErrArgument)
 		return true
 	}
+	if v.Command != aoe.ReserveRead && !w.mayEdit() {
+		return false
+	}
 	if v.Command != aoe.ReserveRead && !p.blade.setReserve(v, h.Src) {
 		w.fail(p, reply, aoe.ErrReserved)
 		return true
@@ -94,14 +104,18 @@ func (w *worker) reserveCommand(p *port, h, reply aoe.Header, frame []byte) bool
 		end = aoe.PutReserved(b, i, mac)
 	}
 	w.queueReply(padded(b, end), nil, nil)
-	p.counts.others.Add(1)
+	if v.Command == aoe.ReserveRead {
+		p.counts.others.Add(1)
+	} else {
+		w.answerKept(p, &p.counts.others)
+	}
 	return true
 }
 
 // setReserve replaces the reserve list by that of v, if src may: the list is
 // empty, or src on it, or v forces it (PROTOCOL.md §6).
 func (b *blade) setReserve(v aoe.Reserve, src aoe.MAC) (allowed bool) {
-	b.change(func(r *rules) {
+	b.edit(func(r *rules) {
 		allowed = v.Command == aoe.ReserveForceSet || r.reservedFor(src)
 		if !allowed {
 			return

@@ -35,6 +35,7 @@ type worker struct {
 	opened  atomic.Pointer[Link] // the link, for its counters
 	devices int                  // whose home this is; guarded by Target.ops
 
+	keeping   int // replies that wait for the Keeper
 	wildcards int // requests of this turn that wildcards have made
 	queue     Queue
 	pool      *pool

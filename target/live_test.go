@@ -1,0 +1,183 @@
+package target_test
+
+import (
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"vbladefs/target"
+	"vbladefs/target/aoe"
+	"vbladefs/target/targettest"
+)
+
+// failed reports whether the one reply is an ATA error, and which.
+func failed(t *testing.T, replies [][]byte) (code uint8, is bool) {
+	t.Helper()
+	if len(replies) != 1 {
+		t.Fatalf("%d replies, want one", len(replies))
+	}
+	a, _, ok := aoe.DecodeATA(replies[0])
+	if !ok {
+		t.Fatalf("no ATA reply: % x", replies[0])
+	}
+	return a.Feature, a.Command&1 != 0
+}
+
+const (
+	abrt, idnf, unc = 4, 0x10, 0x40 // ATA error bits
+)
+
+// wantWrite sends a write of one sector and checks how it is answered.
+func wantWrite(t *testing.T, rig targettest.Faults, addr aoe.Addr, refused bool) {
+	t.Helper()
+	code, is := failed(t, answers(rig, "eth0", writeFrame(addr, 7, 5, make([]byte, 512))))
+	if is != refused || is && code != abrt {
+		t.Errorf("a write to %s: error %v, code %#x, want refused %v", addr, is, code, refused)
+	}
+}
+
+// Read-only is a drive's own, even if it shares its device, and ends as it
+// began.
+func TestReadOnlyIsTheDrives(t *testing.T) {
+	rig := serving(t)
+	do := rig.Target().Do
+	other := aoe.Addr{Shelf: 2}
+	must(t, do(target.AddDrive{Name: "same", Path: "/disks/d"}))
+	must(t, do(target.AddPort{Drive: "same", Addr: other, Interface: "eth0"}))
+	rig.Collect("eth0", 1)
+	for range 2 {
+		wantWrite(t, rig, blade, false)
+		must(t, do(target.SetReadOnly{Drive: "d", ReadOnly: true}))
+		wantWrite(t, rig, blade, true)
+		wantWrite(t, rig, other, false)
+		if d, _ := rig.Target().Drive("d"); !d.ReadOnly {
+			t.Error("the drive calls itself writable")
+		}
+		if d, _ := rig.Target().Drive("same"); d.ReadOnly {
+			t.Error("the other drive calls itself read-only")
+		}
+		must(t, do(target.AddPort{Drive: "d", Addr: aoe.Addr{Shelf: 3}, Interface: "eth0"}))
+		rig.Collect("eth0", 1)
+		wantWrite(t, rig, aoe.Addr{Shelf: 3}, true)
+		must(t, do(target.SetReadOnly{Drive: "d"}))
+		wantWrite(t, rig, aoe.Addr{Shelf: 3}, false)
+		must(t, do(target.RemovePort{Addr: aoe.Addr{Shelf: 3}}))
+	}
+	if err := do(target.SetReadOnly{Drive: "none"}); !errors.Is(err, target.ErrNoDrive) {
+		t.Error(err)
+	}
+}
+
+// A device that is open read-only is opened for writing once a drive needs it,
+// and the other drives on it take no writes for that.
+func TestReadOnlyDeviceBeginsToTakeWrites(t *testing.T) {
+	rig := newRig(t)
+	rig.Interface("eth0", 4200)
+	path := rig.Disk("d", 1000, false)
+	do := rig.Target().Do
+	addrs := []aoe.Addr{{Shelf: 1}, {Shelf: 2}, {Shelf: 3}}
+	for i, access := range []target.Access{target.AccessReadOnly, target.AccessReadOnly, target.AccessAuto} {
+		name := string(rune('a' + i))
+		must(t, do(target.AddDrive{Name: name, Path: path, Access: access}))
+		must(t, do(target.AddPort{Drive: name, Addr: addrs[i], Interface: "eth0"}))
+		rig.Collect("eth0", 1)
+		wantWrite(t, rig, addrs[i], access == target.AccessReadOnly)
+	}
+	must(t, do(target.SetReadOnly{Drive: "a"}))
+	for i, refused := range []bool{false, true, false} {
+		wantWrite(t, rig, addrs[i], refused)
+	}
+}
+
+// A medium that is read-only says so, and nothing has changed; when it is no
+// more, only the drive that asks begins to take writes.
+func TestReadOnlyMedium(t *testing.T) {
+	rig := newRig(t)
+	rig.Interface("eth0", 4200)
+	m := rig.Machine()
+	medium := m.AddMedium("/disks/d", 1000, true)
+	do := rig.Target().Do
+	other := aoe.Addr{Shelf: 2}
+	for name, addr := range map[string]aoe.Addr{"d": blade, "e": other} {
+		must(t, do(target.AddDrive{Name: name, Path: "/disks/d"}))
+		must(t, do(target.AddPort{Drive: name, Addr: addr, Interface: "eth0"}))
+	}
+	rig.Collect("eth0", 1)
+	before := state(rig)
+	if err := do(target.SetReadOnly{Drive: "d"}); !errors.Is(err, syscall.EROFS) || !errors.Is(err, target.ErrStore) {
+		t.Errorf("a read-only medium: %v", err)
+	}
+	if after := state(rig); after != before {
+		t.Errorf("a refused operation changed\n%s\nto\n%s", before, after)
+	}
+	wantWrite(t, rig, blade, true)
+	medium.SetReadOnly(false)
+	must(t, do(target.SetReadOnly{Drive: "d"}))
+	wantWrite(t, rig, blade, false)
+	wantWrite(t, rig, other, true)
+	if d, _ := rig.Target().Drive("e"); !d.ReadOnly {
+		t.Error("a drive that nobody asked about calls itself writable")
+	}
+}
+
+// Writes that came before are over when the drive is read-only; one that is
+// stuck leaves it writable.
+func TestReadOnlyWaitsForWrites(t *testing.T) {
+	rig := serving(t)
+	m := rig.Machine()
+	m.SetMode(targettest.Held)
+	answers(rig, "eth0", writeFrame(blade, 1, 5, make([]byte, 512)))
+	answers(rig, "eth0", writeFrame(blade, 2, 5, make([]byte, 512))) // waits for the first
+	returned, result := background(func() error {
+		return rig.Target().Do(target.SetReadOnly{Drive: "d", ReadOnly: true})
+	})
+	until(t, "writes are refused", func() bool {
+		d, _ := rig.Target().Drive("d")
+		return d.ReadOnly
+	})
+	wantWrite(t, rig, blade, true)
+	m.Pending()[0].Finish(nil)
+	m.Quiesce()
+	if returned() {
+		t.Error("SetReadOnly returned while a write was in flight")
+	}
+	m.Pending()[0].Finish(nil)
+	must(t, <-result)
+	must(t, rig.Target().Do(target.SetReadOnly{Drive: "d"}))
+
+	defer target.SetDrainGrace(target.SetDrainGrace(20 * time.Millisecond))
+	answers(rig, "eth0", writeFrame(blade, 3, 5, make([]byte, 512)))
+	if err := rig.Target().Do(target.SetReadOnly{Drive: "d", ReadOnly: true}); !errors.Is(err, target.ErrNotDrained) {
+		t.Errorf("with a write stuck: %v", err)
+	}
+	m.FinishAll()
+	m.SetMode(targettest.Inline)
+	rig.Collect("eth0", 0)
+	wantWrite(t, rig, blade, false)
+}
+
+// Nothing is in flight while the store is opened for writing.
+func TestOpeningForWritingHoldsWhatArrives(t *testing.T) {
+	rig := newRig(t)
+	rig.Interface("eth0", 4200)
+	m := rig.Machine()
+	must(t, rig.Target().Do(target.AddDrive{Name: "d", Path: rig.Disk("d", 1000, false), Access: target.AccessReadOnly}))
+	must(t, rig.Target().Do(target.AddPort{Drive: "d", Addr: blade, Interface: "eth0"}))
+	rig.Collect("eth0", 1)
+	m.SetMode(targettest.Held)
+	answers(rig, "eth0", readFrame(blade, 1, 5, 1))
+	returned, result := background(func() error { return rig.Target().Do(target.SetReadOnly{Drive: "d"}) })
+	until(t, "the change takes its turn", func() bool { return target.InOrder(rig.Target(), "d") == 2 })
+	answers(rig, "eth0", readFrame(blade, 2, 9, 1))
+	if n := len(m.Pending()); n != 1 || returned() {
+		t.Errorf("%d reads are under way, returned %v", n, returned())
+	}
+	m.Pending()[0].Finish(nil)
+	must(t, <-result)
+	m.Quiesce()
+	if n := len(m.Pending()); n != 1 {
+		t.Errorf("%d reads are under way after the change, want the one that waited", n)
+	}
+	m.FinishAll()
+}
