@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,10 +30,25 @@ const (
 	maxReason = 400
 )
 
+// logged is the last refusal of an open file.
+type logged struct {
+	line, reason string
+	at           time.Time
+}
+
+// retryTime is how long the same refusal through the same open file is taken for
+// the same write: libraries such as Python's keep what failed in their buffer
+// and write it again when the file is closed.
+const retryTime = 5 * time.Second
+
 // refuse logs why a line was refused and returns its errno.
 func (w *writer) refuse(line string, err error) syscall.Errno {
 	errno := w.file.dialect.errno(err)
-	logRefusal(w.tree, w.path, w.file, line, errno, err)
+	last := w.logged
+	w.logged = logged{line: line, reason: err.Error(), at: time.Now()}
+	if last.line != line || last.reason != w.logged.reason || w.logged.at.Sub(last.at) > retryTime {
+		logRefusal(w.tree, w.path, w.file, line, errno, err)
+	}
 	return errno
 }
 

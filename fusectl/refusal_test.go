@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
 	"vbladefs/compat/text"
@@ -130,4 +131,29 @@ func examples(grammar string) (short, long string) {
 		depth -= strings.Count(token, "]")
 	}
 	return short[1:], long[1:]
+}
+
+// TestRetryLeavesOneLine: what a library writes again because it failed is
+// logged once; the same mistake made again is not taken for that.
+func TestRetryLeavesOneLine(t *testing.T) {
+	w, _ := recording(file{})
+	events := NewEvents()
+	w.tree.log.SetLevel(logrus.WarnLevel)
+	w.tree.log.AddHook(events)
+	count := func() int {
+		text, _ := events.snapshot()
+		return strings.Count(string(text), "refused")
+	}
+	for i, step := range []struct {
+		data string
+		want int
+	}{{"bad\n", 1}, {"bad\n", 1}, {"bad too\n", 2}, {"bad\n", 3}, {"good\n", 3}, {"bad\n", 4}, {"bad\n", 4}} {
+		if w.write(step.data, self()); count() != step.want {
+			t.Errorf("step %d: %d lines, want %d", i, count(), step.want)
+		}
+	}
+	w.logged.at = w.logged.at.Add(-2 * retryTime)
+	if w.write("bad\n", self()); count() != 5 {
+		t.Errorf("later: %d lines, want 5", count())
+	}
 }

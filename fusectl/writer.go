@@ -40,6 +40,7 @@ type writer struct {
 	// wait for the rest to be written again.
 	refused string
 	errno   syscall.Errno
+	logged  logged
 }
 
 // write applies data and returns how many bytes are done with.
@@ -177,6 +178,7 @@ func (w *writer) do(line string, op target.Operation, err error) syscall.Errno {
 	if err != nil {
 		return w.refuse(line, err)
 	}
+	w.logged = logged{}
 	if op != nil {
 		w.tree.log.Infof("%s: %s", w.path, shown(line))
 	}

@@ -44,7 +44,12 @@ kill $(pidof vbladefs); wait $daemon`
 		}
 		line := string(buffer[:n])
 		heard = append(heard, line)
-		if strings.Contains(line, "vbladefs[") && strings.Contains(line, "/dev/nosuch: no such file or directory") {
+		_, line, ours := strings.Cut(line, "vbladefs[")
+		if _, said, found := strings.Cut(line, "]: "); ours && found && strings.Contains(said, "/dev/nosuch") {
+			if _, message, ok := strings.Cut(said, `msg="`); ok { // logrus's own form
+				said = strings.ReplaceAll(strings.TrimSuffix(strings.TrimSpace(message), `"`), `\"`, `"`)
+			}
+			checkRefusal(t, "2026-01-31T12:00:00.000Z warning "+said, "aoeserver", "add /dev/nosuch 0 1 lo", "EINVAL", "no such file or directory")
 			return
 		}
 	}
