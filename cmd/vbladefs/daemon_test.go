@@ -86,6 +86,11 @@ func serveOn(t *testing.T, ns netiotest.Netns, dir string, flags ...string) *dae
 // start runs the binary in ns.
 func start(t *testing.T, ns netiotest.Netns, args ...string) *daemon {
 	t.Helper()
+	return startProgram(t, ns, program, args...)
+}
+
+func startProgram(t *testing.T, ns netiotest.Netns, program string, args ...string) *daemon {
+	t.Helper()
 	// nsenter becomes the program, so that the process is the daemon itself.
 	d := &daemon{t: t, cmd: ns.Command(program, args...), stderr: &output{}, ended: make(chan struct{})}
 	d.cmd.Stdout, d.cmd.Stderr = d.stderr, d.stderr
