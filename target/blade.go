@@ -46,6 +46,9 @@ func (t *Target) remove(bindings []*binding, blade *blade) error {
 	if err := t.detach(ports); err != nil {
 		return err
 	}
+	for _, b := range bindings {
+		t.forget(b)
+	}
 	t.mu.Lock()
 	for _, b := range bindings {
 		t.unlinkBinding(b)
@@ -57,7 +60,7 @@ func (t *Target) remove(bindings []*binding, blade *blade) error {
 	}
 	t.mu.Unlock()
 	if unused {
-		t.release(blade.drive.device.Load())
+		t.abandon(blade.drive)
 	}
 	return nil
 }

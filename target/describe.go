@@ -2,7 +2,10 @@ package target
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"vbladefs/target/aoe"
 )
@@ -10,11 +13,14 @@ import (
 // This file makes Info values of the model; Target.mu is held for reading.
 
 func (d *drive) describe() DriveInfo {
-	dev, id := d.device.Load(), d.identity.Load()
-	info := DriveInfo{Name: d.name, Path: d.path, Sectors: dev.sectors(), ReadOnly: d.readOnly(), Cache: dev.cache,
-		Model: id.Model, Serial: id.Serial, Implicit: d.implicit, Note: dev.note, Ports: d.bindings.length,
-		Paused: dev.paused.Load()}
-	info.Major, info.Minor = dev.store.Device()
+	id := d.identity.Load()
+	info := DriveInfo{Name: d.name, Path: d.path, ReadOnly: d.readOnly(), Cache: d.cache, Model: id.Model, Serial: id.Serial,
+		Firmware: id.Firmware, Implicit: d.implicit, Forced: d.force, Down: d.down, Ports: d.bindings.length}
+	if dev := d.device.Load(); dev != nil {
+		info.Sectors, info.Cache, info.Note = dev.sectors(), dev.cache, dev.note
+		info.Paused = dev.paused.Load()
+		info.Major, info.Minor = dev.store.Device()
+	}
 	for b := range d.bindings.all {
 		b.addStats(&info.Stats)
 	}
@@ -34,8 +40,44 @@ func (b *binding) describe() PortInfo {
 		}
 		info.Up = info.Up || sectors > 0
 	}
+	if !info.Up {
+		info.Down = b.why()
+	}
 	b.addStats(&info.Stats)
 	return info
+}
+
+// why says why b is up nowhere.
+func (b *binding) why() string {
+	if d := b.blade.drive; d.device.Load() == nil {
+		return fmt.Sprintf("drive %s is down: %s", d.name, d.down)
+	}
+	var reasons []string
+	for _, p := range b.ports {
+		reasons = append(reasons, p.netif.why())
+	}
+	for _, netif := range slices.Sorted(maps.Keys(b.held)) {
+		reasons = append(reasons, b.held[netif])
+	}
+	if len(reasons) == 0 {
+		return "there is no Ethernet interface"
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// why says why n serves nothing.
+func (n *netif) why() string {
+	switch info := n.info.Load(); {
+	case info.Index == 0:
+		return fmt.Sprintf("%v: %q", ErrNoInterface, n.name)
+	case !info.Up:
+		return fmt.Sprintf("interface %s is down", n.name)
+	case portSectors(info.MTU, 0) == 0:
+		return fmt.Sprintf("interface %s has MTU %d: AoE wants 548 or more", n.name, info.MTU)
+	case n.failure != "":
+		return n.failure
+	}
+	return fmt.Sprintf("interface %s is not served yet", n.name)
 }
 
 func describeAll(list *sequence[*binding]) []PortInfo {

@@ -11,7 +11,7 @@ import (
 const retryDelay = time.Second
 
 // InterfaceChanged tells the target of an interface that is there, now looking
-// like this. Exports on every interface extend to it, ports of its name come
+// like this. Exports on every interface extend to it, ports that waited for it come
 // up, and initiators learn of a changed sector count.
 func (t *Target) InterfaceChanged(info Interface) {
 	t.ops.Lock()
@@ -24,11 +24,9 @@ func (t *Target) InterfaceChanged(info Interface) {
 func (t *Target) changed(info Interface) {
 	t.known[info.Name] = info
 	t.knowOwn()
-	for _, b := range t.everywhere() {
-		if err := t.extend(b, info); err != nil {
-			t.later(info.Name, err)
-			return // the others would fail, too
-		}
+	if err := t.reachAll(info); err != nil {
+		t.later(info.Name, err)
+		return
 	}
 	if n := t.netifs[info.Name]; n != nil {
 		t.follow(n, info)
@@ -87,6 +85,7 @@ func (t *Target) InterfaceVanished(name string, index int) {
 func (t *Target) vanished(name string) {
 	delete(t.known, name)
 	t.knowOwn()
+	t.missing(name)
 	n := t.netifs[name]
 	if n == nil {
 		return
@@ -120,6 +119,11 @@ func (t *Target) linkLost(name string, err error) {
 
 // later says that an interface cannot be served now, and tries again.
 func (t *Target) later(name string, err error) {
+	if n := t.netifs[name]; n != nil {
+		t.mu.Lock()
+		n.failure = err.Error()
+		t.mu.Unlock()
+	}
 	t.log.WithError(err).Errorf("interface %s stays down; trying again", name)
 	t.retry(name, retryDelay)
 }

@@ -51,19 +51,27 @@ func (d *device) setCache(c Cache) {
 // drive is a named backing store as initiators see it.
 type drive struct {
 	name     string
-	path     string
+	path     string // changed with Target.ops and Target.mu held, as all up to the next line
 	access   Access
-	implicit bool // made by Export: goes with its last blade
+	cache    Cache  // to be opened with while it is down; the device has the present one
+	force    bool   // opened even if someone else has claimed it
+	implicit bool   // made by Export: goes with its last blade
+	down     string // why it has no device; empty: it has one
+
 	identity atomic.Pointer[Identity]
-	device   atomic.Pointer[device]
-	blades   sequence[*blade]   // guarded by Target.mu
-	bindings sequence[*binding] // guarded by Target.mu
-	place    place[*drive]      // in Target.drives
+	device   atomic.Pointer[device] // nil while it is down
+	blades   sequence[*blade]       // guarded by Target.mu
+	bindings sequence[*binding]     // guarded by Target.mu
+	place    place[*drive]          // in Target.drives
+
+	waits  place[*drive] // in Target.absent
+	trying bool          // to open its store; guarded by Target.ops
 }
 
 // readOnly reports whether writes to d are refused.
 func (d *drive) readOnly() bool {
-	return d.access == AccessReadOnly || d.device.Load().store.ReadOnly()
+	dev := d.device.Load()
+	return d.access == AccessReadOnly || dev != nil && dev.store.ReadOnly()
 }
 
 // setDevice puts dev under d and its ports; Target.ops is held.
@@ -159,6 +167,9 @@ type binding struct {
 	force   bool    // even if another machine answers for the address
 	ports   []*port // one for each interface that it is on now; guarded by Target.mu
 	past    Stats   // of the ports that it had on interfaces since gone; guarded by Target.mu
+
+	held  map[string]string // why it has no port on an interface, by that; changed with Target.ops and Target.mu held
+	wants place[*binding]   // in Target.wanting
 
 	inTarget, inDrive place[*binding] // in the bindings of either
 }

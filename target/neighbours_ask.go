@@ -67,11 +67,14 @@ func (t *Target) meet(n *netif) {
 		}
 		if found, ok := s.await(p.addr, time.Time{}, deadline); ok {
 			taken = append(taken, p)
-			t.log.Errorf("conflict: %s is not served on %s, which has come up: %s answers for it there", p.addr, n.name, found.host)
+			t.hold(p.binding, n.name, answeredBy(p.addr, n.name, found.host))
 		}
 	}
 	if err := t.detach(taken); err != nil {
 		t.log.WithError(err).Error("ports in conflict are served still")
+		for _, p := range taken {
+			t.unhold(p.binding, n.name)
+		}
 	}
 }
 

@@ -10,11 +10,13 @@ import (
 // netif is a local interface with ports. It outlives the interface itself: one
 // that vanishes leaves its ports down, and they return with it.
 type netif struct {
-	name   string
-	info   atomic.Pointer[Interface]
-	table  atomic.Pointer[table]
-	linked atomic.Bool     // the workers have links, or will have them next turn
-	ports  sequence[*port] // changed with Target.ops and Target.mu held
+	name    string
+	info    atomic.Pointer[Interface]
+	table   atomic.Pointer[table]
+	linked  atomic.Bool       // the workers have links, or will have them next turn
+	failure string            // why it has no link, if it should; changed with Target.ops and Target.mu held
+	waiting map[*binding]bool // belong here, and another machine answers for them; guarded by Target.ops
+	ports   sequence[*port]   // changed with Target.ops and Target.mu held
 
 	workers []*worker // the first lanes of them have links; changed with Target.ops and Target.mu held
 	lanes   int       // changed with Target.ops and Target.mu held
@@ -38,7 +40,7 @@ func (n *netif) up() bool { return n.linked.Load() && n.info.Load().Up }
 func (t *Target) ensureNetif(info Interface) (*netif, error) {
 	n := t.netifs[info.Name]
 	if n == nil {
-		n = &netif{name: info.Name}
+		n = &netif{name: info.Name, waiting: map[*binding]bool{}}
 		n.info.Store(&info)
 		n.table.Store(&table{})
 		if err := t.addWorker(n); err != nil {
@@ -76,9 +78,10 @@ func (t *Target) addWorker(n *netif) error {
 	return nil
 }
 
-// dropIfUnused stops the workers of an interface without ports.
+// dropIfUnused stops the workers of an interface without ports, unless ports
+// wait for what it hears.
 func (t *Target) dropIfUnused(n *netif) {
-	if n.ports.length > 0 {
+	if n.ports.length > 0 || len(n.waiting) > 0 {
 		return
 	}
 	t.mu.Lock()
@@ -164,6 +167,9 @@ func (t *Target) attach(b *binding, n *netif) (*port, error) {
 	n.ports.add(&p.place, p)
 	t.mu.Unlock()
 	n.table.Store(n.table.Load().with(b.blade.addr, p))
+	if t.unhold(b, n.name); b.netif != EveryInterface {
+		t.unwant(b)
+	}
 	return p, nil
 }
 

@@ -2,6 +2,8 @@ package target
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -61,16 +63,16 @@ func (op Export) apply(t *Target) error {
 	if blade := t.blades[op.Addr]; blade != nil {
 		return op.extend(t, blade, port)
 	}
-	if err := t.checkPort(&port); err != nil {
+	if _, err := t.checkPort(&port); err != nil {
 		return err
 	}
-	d, err := t.addDrive(AddDrive{Name: t.implicitName(op.Path, op.Addr), Path: op.Path, Access: op.Access,
+	d, err := t.openDrive(AddDrive{Name: t.implicitName(op.Path, op.Addr), Path: op.Path, Access: op.Access,
 		Identity: op.Identity}, true)
 	if err != nil {
 		return err
 	}
 	if err := t.addBinding(d, port, op.Config); err != nil {
-		t.removeDrive(d)
+		t.abandon(d)
 		return err
 	}
 	return nil
@@ -79,20 +81,18 @@ func (op Export) apply(t *Target) error {
 // extend adds a port to an address that is served already, if it is the same
 // device.
 func (op Export) extend(t *Target, blade *blade, port AddPort) error {
-	if op.Unique {
+	if op.Unique && len(blade.bindings) > 0 {
 		return fmt.Errorf("%w: %s is served already, from drive %s; delete it first or choose another", ErrAddressTaken, op.Addr, blade.drive.name)
 	}
 	key, err := t.identify(op.Path)
 	if err != nil {
 		return err
 	}
-	if err := t.checkPort(&port); err != nil {
-		return err
-	}
 	if t.blades[op.Addr] != blade {
 		return fmt.Errorf("%w: %s was removed meanwhile; try again", ErrInUse, op.Addr)
 	}
-	if key != blade.drive.device.Load().key {
+	dev := blade.drive.device.Load()
+	if dev == nil && op.Path != blade.drive.path || dev != nil && dev.key != key {
 		return fmt.Errorf("%w: %s leads to %s on every interface; choose another address for %s", ErrAddressTaken,
 			op.Addr, blade.drive.path, op.Path)
 	}
@@ -100,28 +100,29 @@ func (op Export) extend(t *Target, blade *blade, port AddPort) error {
 }
 
 // checkPort refuses what no port can be, before anything is opened for it. It
-// replaces an alternative name of the interface by its real one.
-func (t *Target) checkPort(op *AddPort) error {
+// replaces an alternative name of the interface by its real one, and returns how
+// a named interface is; one that a port waits for may be missing.
+func (t *Target) checkPort(op *AddPort) (info Interface, err error) {
 	if err := checkAddr(op.Addr); err != nil {
-		return err
+		return info, err
 	}
 	if op.Interface != EveryInterface {
-		info, err := t.lookup(op.Interface)
-		if err != nil {
-			return err
+		info, err = t.lookup(op.Interface)
+		if err != nil && (!op.Wait || op.Interface == "") {
+			return info, err
 		}
-		op.Interface = info.Name
+		op.Interface = cmp.Or(info.Name, op.Interface)
 	}
 	blade := t.blades[op.Addr]
 	if blade == nil {
-		return nil
+		return info, nil
 	}
 	for _, b := range blade.bindings {
 		if b.netif == op.Interface || b.netif == EveryInterface || op.Interface == EveryInterface {
-			return fmt.Errorf("%w: %s is on interface %s already", ErrAddressTaken, op.Addr, b.netif)
+			return info, fmt.Errorf("%w: %s is on interface %s already", ErrAddressTaken, op.Addr, b.netif)
 		}
 	}
-	return nil
+	return info, nil
 }
 
 // lookup asks for an interface that frames of ours can pass.
@@ -131,47 +132,98 @@ func (t *Target) lookup(name string) (Interface, error) {
 		return Interface{}, err
 	}
 	if !info.Ethernet && !info.Loopback {
-		return Interface{}, fmt.Errorf("%w: %s; AoE needs an Ethernet interface", ErrNotEthernet, name)
+		return Interface{}, notEthernet(name)
 	}
 	return info, nil
 }
 
-// addBinding makes d reachable as op says, as a whole or not at all.
+func notEthernet(name string) error {
+	return fmt.Errorf("%w: %s; AoE needs an Ethernet interface", ErrNotEthernet, name)
+}
+
+// addBinding makes d reachable as op says, as a whole or not at all. A drive that
+// is not in the model yet comes into it with its binding.
 func (t *Target) addBinding(d *drive, op AddPort, config []byte) error {
-	if err := t.checkPort(&op); err != nil {
+	info, err := t.checkPort(&op)
+	if err != nil {
 		return err
 	}
 	blade := t.blades[op.Addr]
 	if blade != nil && blade.drive != d {
 		return fmt.Errorf("%w: %s leads to drive %s; choose another address", ErrAddressTaken, op.Addr, blade.drive.name)
 	}
-	fresh := blade == nil
-	if fresh {
+	if blade == nil {
 		blade = newBlade(op.Addr, d, config)
 	}
 	b := &binding{blade: blade, netif: op.Interface, buffers: op.Buffers, sectors: op.Sectors, quiet: op.Quiet, force: op.Force}
 	if b.buffers == 0 {
 		b.buffers = DefaultBuffers
 	}
-	// The model first and the tables last: what answers is complete.
-	t.mu.Lock()
-	if fresh {
-		t.linkBlade(blade)
+	if !op.Wait {
+		if err := t.admit(b, info); err != nil {
+			return err
+		}
 	}
-	t.link(b)
-	t.mu.Unlock()
-	err := t.open(b)
+	// The model first and the tables last: what answers is complete.
+	undo := t.link(b)
+	if op.Wait || b.netif == EveryInterface {
+		t.reach(b)
+	} else if b.belongs(info) {
+		if err := t.extend(b, info); err != nil {
+			t.dropUnused(info.Name)
+			undo()
+			return err
+		}
+	}
+	if len(b.ports) == 0 || b.netif == EveryInterface {
+		t.want(b)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err != nil {
-		t.unlinkBinding(b)
-		if fresh {
-			t.unlinkBlade(blade)
+	t.served = true
+	return nil
+}
+
+// admit refuses a binding that cannot be served, or that another machine answers
+// for, before anyone sees it. info is how a named interface is.
+func (t *Target) admit(b *binding, info Interface) error {
+	infos := []Interface{info}
+	if b.netif == EveryInterface {
+		infos, _ = t.interfacesOf(b)
+	}
+	for i, info := range infos {
+		if !b.belongs(info) {
+			continue
+		}
+		n, err := t.ensureNetif(info)
+		if err == nil {
+			err = t.clear(b, n)
+		}
+		if err == nil || b.netif == EveryInterface && !errors.Is(err, ErrAnswered) {
+			continue // reach will say so
+		}
+		for _, asked := range infos[:i+1] {
+			t.dropUnused(asked.Name)
 		}
 		return err
 	}
-	t.served = true
 	return nil
+}
+
+// clear refuses to serve b on n if another machine answers for its address
+// there. Every port passes it.
+func (t *Target) clear(b *binding, n *netif) error {
+	if b.force {
+		return nil
+	}
+	if mac, yes := t.answered(b.blade.addr, n.name); yes {
+		return answeredBy(b.blade.addr, n.name, mac)
+	}
+	return nil
+}
+
+func answeredBy(a aoe.Addr, netif string, host aoe.MAC) error {
+	return fmt.Errorf("%w: conflict: %s is not served on %s: %s answers for it there", ErrAnswered, a, netif, host)
 }
 
 func newBlade(addr aoe.Addr, d *drive, config []byte) *blade {
@@ -183,49 +235,23 @@ func newBlade(addr aoe.Addr, d *drive, config []byte) *blade {
 	return b
 }
 
-// open puts b on its interface, or on all that there are.
-func (t *Target) open(b *binding) error {
-	if b.netif != EveryInterface {
-		info, err := t.lookup(b.netif)
-		if err != nil {
-			return err
-		}
-		return t.extend(b, info)
-	}
-	for _, info := range t.known {
-		if err := t.extend(b, info); err != nil {
-			t.log.WithError(err).Errorf("%s cannot be served on %s", b.blade.addr, info.Name)
-		}
-	}
-	return nil
-}
-
-// extend puts b on the interface, unless it is there or does not belong there.
+// extend puts b on the interface. The caller holds b there or calls dropUnused
+// when that fails.
 func (t *Target) extend(b *binding, info Interface) error {
-	if b.netif == EveryInterface && !info.Ethernet {
-		return nil
+	if !info.Ethernet && !info.Loopback {
+		return notEthernet(info.Name)
 	}
-	for _, p := range b.ports {
-		if p.netif.name == info.Name {
-			return nil
-		}
-	}
-	fresh := t.netifs[info.Name] == nil
 	n, err := t.ensureNetif(info)
 	if err != nil {
 		return err
 	}
-	if mac, yes := t.answered(b.blade.addr, n.name); yes && !b.force {
-		t.dropIfUnused(n)
-		return fmt.Errorf("%w: %s on %s, by %s", ErrAnswered, b.blade.addr, n.name, mac)
-	}
-	p, err := t.attach(b, n)
-	if err != nil {
-		t.dropIfUnused(n)
+	if err := t.clear(b, n); err != nil {
 		return err
 	}
-	if b.quiet {
-		return nil
+	fresh := n.ports.length == 0
+	p, err := t.attach(b, n)
+	if err != nil || b.quiet {
+		return err
 	}
 	t.announce(p)
 	if fresh {
@@ -234,11 +260,39 @@ func (t *Target) extend(b *binding, info Interface) error {
 	return nil
 }
 
-// link puts b into the model; mu is held.
-func (t *Target) link(b *binding) {
+// dropUnused stops the workers of the named interface if nothing needs them.
+func (t *Target) dropUnused(netif string) {
+	if n := t.netifs[netif]; n != nil {
+		t.dropIfUnused(n)
+	}
+}
+
+// link puts b into the model, with its blade and drive where they are not there
+// yet, and returns what takes all that out again.
+func (t *Target) link(b *binding) (undo func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d, newDrive, newBlade := b.blade.drive, !b.blade.drive.place.taken, !b.blade.place.taken
+	if newDrive {
+		t.linkDrive(d)
+	}
+	if newBlade {
+		t.linkBlade(b.blade)
+	}
 	b.blade.bindings = append(b.blade.bindings, b)
-	b.blade.drive.bindings.add(&b.inDrive, b)
+	d.bindings.add(&b.inDrive, b)
 	t.bindings.add(&b.inTarget, b)
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.unlinkBinding(b)
+		if newBlade {
+			t.unlinkBlade(b.blade)
+		}
+		if newDrive {
+			t.unlinkDrive(d)
+		}
+	}
 }
 
 // unlinkBinding takes b out of the model; mu is held.
@@ -254,64 +308,6 @@ func (op Announce) apply(t *Target) error {
 			t.announce(p)
 		}
 	}
-	return nil
-}
-
-func (op Rebind) apply(t *Target) error {
-	b := t.findBinding(op.Addr, t.realName(op.Interface))
-	if b == nil {
-		return fmt.Errorf("%w: %s on %s", ErrNoPort, op.Addr, orAny(op.Interface))
-	}
-	d := b.blade.drive
-	if err := d.checkPaused(); err != nil {
-		return err
-	}
-	next, err := t.acquire(AddDrive{Path: op.Path, Access: d.access, Cache: d.device.Load().cache})
-	if err != nil {
-		return err
-	}
-	if t.byName[d.name] != d || t.blades[op.Addr] != b.blade {
-		t.release(next)
-		return fmt.Errorf("%w: %s was removed meanwhile", ErrNoPort, op.Addr)
-	}
-	if _, err := next.store.Refresh(); err != nil {
-		t.release(next)
-		return fmt.Errorf("%w: %w", ErrStore, err)
-	}
-	if err := t.swap(d, next, op.Path); err != nil {
-		t.release(next)
-		return err
-	}
-	return nil
-}
-
-// swap puts the device next under d. What an initiator was promised with
-// SET FEATURES holds for it, too.
-func (t *Target) swap(d *drive, next *device, path string) error {
-	old := d.device.Load()
-	keepPromise := func() {
-		if old.writeThrough.Load() {
-			next.writeThrough.Store(true)
-		}
-	}
-	keepPromise()
-	if err := t.moveHome(d, old, next); err != nil {
-		return err
-	}
-	t.mu.Lock()
-	d.path = path
-	t.mu.Unlock()
-	for b := range d.bindings.all {
-		for _, p := range b.ports {
-			p.netif.barrier() // none starts on the old device after this
-			t.announce(p)
-		}
-	}
-	keepPromise() // it may have been made just before the swap
-	if old.users == 1 && old != next {
-		old.order.settle(drainGrace) // swapped back at once, it must be free
-	}
-	t.release(old)
 	return nil
 }
 

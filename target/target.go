@@ -101,6 +101,15 @@ type Target struct {
 	retries map[string]*time.Timer // interfaces to look at again; guarded by ops
 	devices map[string]*device     // guarded by ops
 	sizes   sizes
+	claims  map[string]chan struct{} // stores that are being opened, closed when that is over; guarded by ops
+
+	absent   sequence[*drive] // that are down; guarded by ops
+	reopener *time.Timer      // to try them again; guarded by ops
+	attempts atomic.Int32     // to open stores, at this moment
+	hanging  atomic.Int32     // those of them that take long
+	// Bindings by the name of the interface that they belong on: those without a
+	// port there, and all for EveryInterface; guarded by ops.
+	wanting map[string]*sequence[*binding]
 
 	mu       sync.RWMutex
 	drives   sequence[*drive]    // in order of creation; guarded by mu
@@ -125,6 +134,7 @@ func New(c Config) *Target {
 		workers: max(c.Workers, 1), pins: newPins(c.CPUs), hearing: c.Hearing, tag: newTag(),
 		sizes: sizes{every: c.Sizes}, keeper: c.Keeper,
 		netifs: map[string]*netif{}, known: map[string]Interface{}, retries: map[string]*time.Timer{}, devices: map[string]*device{},
+		claims: map[string]chan struct{}{}, wanting: map[string]*sequence[*binding]{},
 		byName: map[string]*drive{}, blades: map[aoe.Addr]*blade{}}
 	t.knowOwn()
 	return t
@@ -148,6 +158,7 @@ func (t *Target) Close(ctx context.Context) error {
 	if t.sizes.timer != nil {
 		t.sizes.timer.Stop()
 	}
+	t.outside(func() { t.awaitAttempts(func() error { return pause(ctx) }) })
 	for _, n := range t.netifs {
 		n.table.Store(&table{})
 		n.barrier()
@@ -209,19 +220,6 @@ func (t *Target) logFailure(p *port, op Op, lba uint64, sectors int, n uint64, e
 	}
 	t.log.WithError(err).Errorf("%s on %s: %s of %d sectors at %d failed on drive %s (failure %d)",
 		p.blade.addr, p.netif.name, verb, sectors, lba, p.blade.drive.name, n)
-}
-
-// everywhere lists the bindings on every interface; ops is held.
-func (t *Target) everywhere() []*binding {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	var list []*binding
-	for b := range t.bindings.all {
-		if b.netif == EveryInterface {
-			list = append(list, b)
-		}
-	}
-	return list
 }
 
 // State shows everything at one moment.

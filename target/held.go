@@ -1,0 +1,162 @@
+package target
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// This file keeps bindings that have no port where they belong, with the reason,
+// until they can have one: when their drive comes up, their interface changes, or
+// the neighbour that answers for their address goes. Target.ops is held.
+
+// want has b considered whenever an interface changes that it belongs on.
+func (t *Target) want(b *binding) {
+	s := t.wanting[b.netif]
+	if s == nil {
+		s = &sequence[*binding]{}
+		t.wanting[b.netif] = s
+	}
+	if !b.wants.taken {
+		s.add(&b.wants, b)
+	}
+}
+
+// unwant ends what want began, if it did.
+func (t *Target) unwant(b *binding) {
+	s := t.wanting[b.netif]
+	if s == nil || !b.wants.taken {
+		return
+	}
+	if s.remove(&b.wants); s.length == 0 {
+		delete(t.wanting, b.netif)
+	}
+}
+
+// belongs reports whether b should have a port on the interface and has none.
+func (b *binding) belongs(info Interface) bool {
+	if b.blade.drive.device.Load() == nil || b.netif == EveryInterface && !info.Ethernet {
+		return false
+	}
+	return !slices.ContainsFunc(b.ports, func(p *port) bool { return p.netif.name == info.Name })
+}
+
+// reach puts b on the interfaces where it belongs, and keeps the reason where it
+// cannot.
+func (t *Target) reach(b *binding) {
+	infos, err := t.interfacesOf(b)
+	if err != nil {
+		t.hold(b, b.netif, err)
+	}
+	for _, info := range infos {
+		if !b.belongs(info) {
+			continue
+		}
+		if err := t.extend(b, info); err != nil {
+			t.hold(b, info.Name, err)
+			if !errors.Is(err, ErrAnswered) {
+				t.later(info.Name, err)
+			}
+		}
+	}
+}
+
+// reachAll puts what waits for the interface on it, and returns an error that
+// all of them have.
+func (t *Target) reachAll(info Interface) (failed error) {
+	for _, name := range []string{EveryInterface, info.Name} {
+		s := t.wanting[name]
+		if s == nil {
+			continue
+		}
+		for b := range s.all {
+			if !b.belongs(info) {
+				continue
+			}
+			err := failed
+			if err == nil {
+				err = t.extend(b, info)
+			}
+			if err != nil {
+				t.hold(b, info.Name, err)
+			}
+			if !errors.Is(err, ErrAnswered) {
+				failed = err
+			}
+		}
+	}
+	return failed
+}
+
+// interfacesOf lists the interfaces where b belongs as far as they are there.
+func (t *Target) interfacesOf(b *binding) ([]Interface, error) {
+	if b.netif != EveryInterface {
+		info, err := t.lookup(b.netif)
+		return []Interface{info}[:min(len(info.Name), 1)], err
+	}
+	all := slices.Collect(maps.Values(t.known))
+	slices.SortFunc(all, func(a, b Interface) int { return cmp.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// hold keeps err as the reason why b has no port on an interface.
+func (t *Target) hold(b *binding, netif string, err error) {
+	answered := errors.Is(err, ErrAnswered)
+	if n := t.netifs[netif]; n != nil && answered {
+		n.waiting[b] = true
+	} else if n != nil {
+		delete(n.waiting, b)
+		t.dropIfUnused(n)
+	}
+	if reason := err.Error(); b.held[netif] != reason {
+		t.mu.Lock()
+		if b.held == nil {
+			b.held = map[string]string{}
+		}
+		b.held[netif] = reason
+		t.mu.Unlock()
+		if answered {
+			t.log.Errorf("a port waits, and is tried again: %s", reason)
+		}
+	}
+}
+
+// unhold forgets a reason, which holds no longer.
+func (t *Target) unhold(b *binding, netif string) {
+	if _, held := b.held[netif]; !held {
+		return
+	}
+	t.mu.Lock()
+	if delete(b.held, netif); len(b.held) == 0 {
+		b.held = nil
+	}
+	t.mu.Unlock()
+	if n := t.netifs[netif]; n != nil {
+		delete(n.waiting, b)
+		t.dropIfUnused(n)
+	}
+}
+
+// forget has nothing wait for b any more.
+func (t *Target) forget(b *binding) {
+	t.unwant(b)
+	for netif := range b.held {
+		t.unhold(b, netif)
+	}
+}
+
+// missing has what waits for an interface wait for its return.
+func (t *Target) missing(netif string) {
+	if s := t.wanting[EveryInterface]; s != nil {
+		for b := range s.all {
+			t.unhold(b, netif)
+		}
+	}
+	if s := t.wanting[netif]; s != nil {
+		for b := range s.all {
+			t.hold(b, netif, fmt.Errorf("%w: %q", ErrNoInterface, netif))
+		}
+	}
+}
