@@ -34,6 +34,14 @@ type usageError struct{ reason string }
 
 func (e *usageError) Error() string { return e.reason }
 
+// exitError is an error with an exit code of its own.
+type exitError struct {
+	code int
+	error
+}
+
+func (e *exitError) Unwrap() error { return e.error }
+
 func badUsage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
 // command is one sub-command of vbladefs.
@@ -49,6 +57,7 @@ var commands []command
 func init() { // a variable that refers to itself through help
 	commands = []command{
 		{"serve", "[options] DIRECTORY", "mount the control tree on DIRECTORY and serve until SIGTERM or SIGINT", serve},
+		{"run", "[options] [COMMAND...]", "run a command, or a shell, for which /sys/kvblade, /sys/vblade and /proc/aoeserver exist", runCommand},
 		{"help", "[ctl]", "show this, or what each file of the tree takes and gives", helpCommand},
 		{"version", "", "show the version", func(_ []string, w io.Writer) error {
 			_, err := fmt.Fprintln(w, "vbladefs", version)
@@ -72,7 +81,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case "-V", "-version", "--version":
 		name = "version"
 	}
-	for _, c := range commands {
+	all := append(commands, command{name: viewCommand, run: func(args []string, _ io.Writer) error { return view(args) }})
+	for _, c := range all {
 		if c.name == name {
 			return report(c, c.run(args[1:], stdout), stderr)
 		}
@@ -84,6 +94,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 // report tells of a command's error and returns the exit code.
 func report(c command, err error, stderr io.Writer) int {
 	var usage *usageError
+	var coded *exitError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
@@ -93,6 +104,9 @@ func report(c command, err error, stderr io.Writer) int {
 		return exitUsage
 	}
 	_, _ = fmt.Fprintf(stderr, "vbladefs %s: %v\n", c.name, err)
+	if errors.As(err, &coded) {
+		return coded.code
+	}
 	return exitFailure
 }
 

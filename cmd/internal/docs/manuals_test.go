@@ -63,11 +63,11 @@ func TestManualsAreInstalled(t *testing.T) {
 	same(t, "pages in docs and pages that are tested", found, manuals)
 }
 
-// TestServeOptions compares the options of vbladefs serve with its manual.
+// TestServeOptions compares the options of vbladefs' commands with its manual.
 func TestServeOptions(t *testing.T) {
-	help := output(t, "vbladefs", "serve", "-h")
+	help := output(t, "vbladefs", "serve", "-h") + output(t, "vbladefs", "run", "-h")
 	page := read(t, "docs/vbladefs.8")
-	same(t, "options: in serve -h, and in the manual", submatches(`(?m)^  (-[a-z-]+)`, help), manualFlags(page))
+	same(t, "options: in serve -h and run -h, and in the manual", submatches(`(?m)^  (-[a-z-]+)`, help), manualFlags(page))
 	same(t, "options: in the synopsis, and in the manual", prefixed("-", submatches(`(?m)^\.Op Fl ([a-z-]+)(?: Ar .*)?$`, page)), manualFlags(page))
 	for _, m := range regexp.MustCompile(`(?m)^  -([a-z-]+) .*\n.*\(default "?([^")]+)`).FindAllStringSubmatch(help, -1) {
 		item := manualItem(t, page, `\.It Fl `+m[1]+` `)
