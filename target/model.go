@@ -118,12 +118,17 @@ func (r *rules) reservedFor(src aoe.MAC) bool {
 	return len(r.reserve) == 0 || slices.Contains(r.reserve, src)
 }
 
-// announceTo is who learns of p: everyone, or those that the lists name.
-func (r *rules) announceTo() []aoe.MAC {
-	if len(r.accept) > 0 {
-		return r.accept
+// announceTo is who learns of p: the hosts that the lists name, or all. A
+// broadcast would tell those that are denied, so with a deny list alone nobody is
+// told: the others ask for themselves, the Linux initiator once a minute.
+func (r *rules) announceTo() (listed []aoe.MAC, all bool) {
+	switch {
+	case len(r.accept) > 0:
+		return r.accept, false
+	case len(r.masks) > 0:
+		return r.masks, false
 	}
-	return r.masks
+	return nil, len(r.deny) == 0
 }
 
 // change replaces b's rules by what edit makes of a copy of them; edit must

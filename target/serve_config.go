@@ -84,9 +84,12 @@ func (w *worker) announce(p *port) {
 	header := aoe.Header{Dst: aoe.Broadcast, Src: w.mac, Version: aoe.Version,
 		Response: true, Addr: p.blade.addr, Command: aoe.CmdConfig}
 	rules := p.rules.Load()
+	listed, all := rules.announceTo()
+	if !all && len(listed) == 0 {
+		return
+	}
 	p.counts.announces.Add(1)
-	listed := rules.announceTo()
-	if len(listed) == 0 {
+	if all {
 		w.config(p, header, aoe.ConfigRead)
 		return
 	}

@@ -15,7 +15,7 @@ import (
 //	port d0 0.1 eth0 [buffers n] [sectors n]
 //	unport 0.1 eth0
 //	export d0 0.1 eth0 [quiet] [config "…"]
-//	accept 0.1 A, unaccept 0.1 A
+//	accept 0.1 A, unaccept 0.1 A, deny 0.1 A, undeny 0.1 A
 //	announce
 //
 // and, over a Rig that has Faults:
@@ -69,6 +69,8 @@ func (p *player) operation(w *words, verb string) target.Operation {
 		return op
 	case "accept", "unaccept":
 		return target.EditHosts{List: target.AcceptList, Addr: w.addr(), Host: p.mac(w), Remove: verb == "unaccept"}
+	case "deny", "undeny":
+		return target.EditHosts{List: target.DenyList, Addr: w.addr(), Host: p.mac(w), Remove: verb == "undeny"}
 	case "announce":
 		return target.Announce{}
 	}
