@@ -207,23 +207,6 @@ func Waiting(op Operation) Operation {
 // Do carries op out as a whole or not at all. It may be called by any
 // goroutine; operations take effect one after the other.
 func (t *Target) Do(op Operation) error {
-	err := t.do(op)
-	if err == nil && t.keeper != nil && kept(op) {
-		t.keeper.Changed(nil)
-	}
-	return err
-}
-
-// kept reports whether op changes what is to be kept.
-func kept(op Operation) bool {
-	switch op.(type) {
-	case Announce, SetPaused, Resize:
-		return false
-	}
-	return true
-}
-
-func (t *Target) do(op Operation) error {
 	if _, opens := op.(opener); opens {
 		t.opening.Lock()
 		defer t.opening.Unlock()
