@@ -216,11 +216,7 @@ func (t *Target) Do(op Operation) error {
 	if t.closed {
 		return ErrClosed
 	}
-	err := op.apply(t)
-	if err == nil {
-		t.kept(op)
-	}
-	return err
+	return op.apply(t)
 }
 
 // opener is an operation that asks something of a backing store that may take
