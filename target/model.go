@@ -190,8 +190,12 @@ type port struct {
 	home    atomic.Pointer[worker] // serves its address, and no other does
 	rules   atomic.Pointer[rules]  // the blade's
 	device  atomic.Pointer[device] // the drive's
+	latest  atomic.Uint64          // the initiator of the last request, by hostKey; see heard
+	seen    atomic.Uint32          // the second of that request
+	repeats atomic.Uint32          // requests of latest in that second
 	counts  counters
 
+	hosts     *hosts
 	conflicts conflicts
 
 	binding *binding

@@ -156,7 +156,7 @@ func (t *Target) attach(b *binding, n *netif) (*port, error) {
 		n.leave(device)
 		return nil, err
 	}
-	p := &port{addr: b.blade.addr, binding: b, blade: b.blade, netif: n, buffers: int32(max(b.buffers, MinBuffers))}
+	p := &port{hosts: new(hosts), addr: b.blade.addr, binding: b, blade: b.blade, netif: n, buffers: int32(max(b.buffers, MinBuffers))}
 	p.locked.Store(b.blade.drive.access == AccessReadOnly)
 	p.home.Store(w)
 	p.device.Store(device)

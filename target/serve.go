@@ -46,6 +46,9 @@ func (w *worker) request(p *port, h aoe.Header, frame []byte) {
 		p.counts.dropped.Add(1)
 		return
 	}
+	if !h.Addr.Wildcard() {
+		p.heard(h.Src, w.second)
+	}
 	reply := h.Reply(p.addr, w.mac)
 	if h.Version != aoe.Version {
 		w.fail(p, reply, aoe.ErrVersion)

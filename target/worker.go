@@ -13,6 +13,7 @@ const (
 	batchFrames  = 64        // frames taken, and replies sent, with one call
 	replyStride  = 2048 + 64 // a header or a whole small reply; off the power of two so that headers spread over the cache
 	replyMaximum = 2048
+	clockTurns   = 64 // after which a busy worker asks for the time: soon, and not felt
 )
 
 // worker serves one interface, or its share of it: one goroutine locked to its
@@ -31,6 +32,7 @@ type worker struct {
 	broken error   // why the link is of no more use
 	mac    aoe.MAC // of the interface, as of this turn
 	room   int     // bytes of the largest frame that it carries, as of this turn
+	second uint32  // of Unix time, as of a few turns ago
 
 	opened  atomic.Pointer[Link] // the link, for its counters
 	devices int                  // whose home this is; guarded by Target.ops
@@ -92,7 +94,10 @@ func (w *worker) run() {
 	runtime.LockOSThread()
 	defer close(w.done)
 	w.pin()
-	for !w.stopped {
+	for turns := 0; !w.stopped; turns++ {
+		if turns%clockTurns == 0 {
+			w.tick(time.Now())
+		}
 		if w.turn() {
 			continue
 		}
@@ -110,6 +115,7 @@ func (w *worker) run() {
 // costs several times what serving a request does; then it sleeps.
 func (w *worker) idle() {
 	start := time.Now()
+	w.tick(start)
 	for now := start; now.Sub(start) < w.poll.window; {
 		if w.turn() || w.stopped {
 			return
@@ -126,8 +132,13 @@ func (w *worker) idle() {
 		w.target.log.WithError(err).Error("worker cannot sleep; polling instead")
 		time.Sleep(time.Millisecond)
 	}
-	w.poll.slept(start, time.Now())
+	woken := time.Now()
+	w.poll.slept(start, woken)
+	w.tick(woken)
 }
+
+// tick sets the clock of w.
+func (w *worker) tick(now time.Time) { w.second = uint32(now.Unix()) }
 
 // turn does all that can be done now, and reports whether there was anything.
 func (w *worker) turn() bool {
