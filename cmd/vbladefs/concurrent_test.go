@@ -100,10 +100,10 @@ func TestConcurrentControl(t *testing.T) {
 		l.tearDown()
 	}
 	use(time.Second) // the runtime keeps threads and memory that it needed once
-	descriptors, threads, memory := l.d.count("fd"), l.d.count("task"), l.d.memory()
+	descriptors, threads, memory := l.d.descriptors(), l.d.count("task"), l.d.memory()
 	use(concurrentDuration(t))
-	if n := l.d.count("fd"); n != descriptors {
-		t.Errorf("%d descriptors in the end, %d before", n, descriptors)
+	if after := l.d.descriptors(); !maps.Equal(after, descriptors) {
+		t.Errorf("descriptors in the end: %v, before: %v", after, descriptors)
 	}
 	if n := l.d.count("task"); n > threads+owners+racers+readers { // a thread for each that waited at once
 		t.Errorf("%d threads in the end, %d before", n, threads)
@@ -286,6 +286,22 @@ func (l *concurrent) tearDown() {
 	if names := l.names("interfaces"); len(names) > 0 {
 		l.fault("after everything was removed there are interfaces %v", names)
 	}
+}
+
+// descriptors counts the daemon's open files by what they are.
+func (d *daemon) descriptors() map[string]int {
+	folder := fmt.Sprintf("/proc/%d/fd", d.cmd.Process.Pid)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	kinds := map[string]int{}
+	for _, e := range entries {
+		to, _ := os.Readlink(filepath.Join(folder, e.Name()))
+		kind, _, _ := strings.Cut(to, ":[") // without its number
+		kinds[kind]++
+	}
+	return kinds
 }
 
 // footprint is memory of the daemon, in bytes.
