@@ -19,10 +19,7 @@ func (t *Target) acquire(op AddDrive) (*device, error) {
 	if err != nil {
 		return nil, err
 	}
-	for c := t.claims[key]; c != nil; c = t.claims[key] {
-		t.outside(func() { <-c })
-	}
-	defer t.claim(key)()
+	defer t.awaitClaim(key)()
 	if d := t.devices[key]; d != nil {
 		return d, t.share(d, op)
 	}
@@ -34,6 +31,14 @@ func (t *Target) acquire(op AddDrive) (*device, error) {
 		store, err = t.parts.OpenStore(op.Path, StoreOptions{Access: op.Access, Cache: op.Cache, Force: op.Force})
 	})
 	return t.opened(op, key, store, err)
+}
+
+// awaitClaim is claim once nobody else has the store.
+func (t *Target) awaitClaim(key string) (done func()) {
+	for c := t.claims[key]; c != nil; c = t.claims[key] {
+		t.outside(func() { <-c })
+	}
+	return t.claim(key)
 }
 
 // claim has acquire leave the store called key to the caller, who asks things of

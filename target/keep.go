@@ -6,12 +6,24 @@ import (
 	"sync/atomic"
 )
 
-// This file has what initiators change kept by the target's Keeper: they are
-// answered when that is durable. Reads are answered at once.
+// This file has changes kept by the target's Keeper: those of operations, which
+// nobody waits for here, and those of initiators, which are answered when they
+// are durable. Reads are answered at once.
 
 // maxKeeping is how many replies of one worker may wait for the Keeper. What
 // would make more is dropped: initiators repeat it.
 const maxKeeping = 64
+
+// kept tells the Keeper of a successful operation, if it changed what is kept.
+func (t *Target) kept(op Operation) {
+	switch op.(type) {
+	case Announce, SetPaused, Resize:
+		return
+	}
+	if t.keeper != nil {
+		t.keeper.Changed(nil)
+	}
+}
 
 // edit is change by an initiator, which is counted.
 func (b *blade) edit(edit func(*rules)) {

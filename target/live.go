@@ -12,10 +12,10 @@ import (
 func (SetReadOnly) opens() {}
 
 func (op SetReadOnly) apply(t *Target) error {
-	d := t.byName[op.Drive]
+	d, err := t.findDrive(op.Drive)
 	switch {
-	case d == nil:
-		return fmt.Errorf("%w: %q", ErrNoDrive, op.Drive)
+	case err != nil:
+		return err
 	case op.ReadOnly:
 		return t.refuseWrites(d)
 	}
@@ -42,6 +42,9 @@ func (t *Target) refuseWrites(d *drive) error {
 // takeWrites has d take writes, if its medium does.
 func (t *Target) takeWrites(d *drive) error {
 	if dev := d.device.Load(); dev != nil {
+		dev.users++ // it stays open meanwhile
+		defer t.release(dev)
+		defer t.awaitClaim(dev.key)()
 		if err := t.makeWritable(dev, d); err != nil {
 			return err
 		}

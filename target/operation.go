@@ -216,7 +216,11 @@ func (t *Target) Do(op Operation) error {
 	if t.closed {
 		return ErrClosed
 	}
-	return op.apply(t)
+	err := op.apply(t)
+	if err == nil {
+		t.kept(op)
+	}
+	return err
 }
 
 // opener is an operation that asks something of a backing store that may take

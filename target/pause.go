@@ -11,16 +11,16 @@ import (
 func (SetPaused) opens() {}
 
 func (op SetPaused) apply(t *Target) error {
-	d := t.byName[op.Drive]
-	if d == nil {
-		return fmt.Errorf("%w: %q", ErrNoDrive, op.Drive)
+	d, err := t.findDrive(op.Drive)
+	if err != nil {
+		return err
 	}
 	dev := d.device.Load()
 	switch {
 	case dev == nil && !op.Paused:
 		return nil
 	case dev == nil:
-		return fmt.Errorf("%w: drive %s is down, so there is nothing to pause: %w", ErrStore, d.name, syscall.ENODEV)
+		return fmt.Errorf("%w: drive %s is down, so there is nothing to pause: %s: %w", ErrStore, d.name, d.down, syscall.ENODEV)
 	case dev.paused.Load() == op.Paused:
 		return nil
 	case !op.Paused:

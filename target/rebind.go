@@ -21,13 +21,14 @@ func (op Rebind) apply(t *Target) error {
 	if err != nil {
 		return err
 	}
+	t.outside(func() { err = next.ask() })
+	if err != nil {
+		t.release(next)
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
 	if t.byName[d.name] != d || t.blades[op.Addr] != b.blade {
 		t.release(next)
 		return fmt.Errorf("%w: %s was removed meanwhile", ErrNoPort, op.Addr)
-	}
-	if _, err := next.store.Refresh(); err != nil {
-		t.release(next)
-		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	if d.device.Load() == nil {
 		t.mu.Lock()

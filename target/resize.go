@@ -14,15 +14,14 @@ import (
 // up nobody else: who asks holds the device's asking lock, and nothing besides.
 
 func (op Resize) apply(t *Target) error {
-	d := t.byName[op.Drive]
-	if d == nil {
-		return fmt.Errorf("%w: %q", ErrNoDrive, op.Drive)
+	d, err := t.findDrive(op.Drive)
+	if err != nil {
+		return err
 	}
 	dev := d.device.Load()
 	if dev == nil {
-		return fmt.Errorf("%w: drive %s is down, so it has no size: %w", ErrStore, d.name, syscall.ENODEV)
+		return fmt.Errorf("%w: drive %s is down, so it has no size: %s: %w", ErrStore, d.name, d.down, syscall.ENODEV)
 	}
-	var err error
 	t.outside(func() { err = dev.ask() })
 	switch {
 	case t.closed:
