@@ -105,3 +105,18 @@ func checkAddr(a aoe.Addr) error {
 	}
 	return nil
 }
+
+// BladePorts lists the ports of an address in order of creation.
+func (t *Target) BladePorts(addr aoe.Addr) []PortInfo {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	b := t.blades[addr]
+	if b == nil {
+		return nil
+	}
+	infos := make([]PortInfo, 0, len(b.bindings))
+	for _, binding := range b.bindings {
+		infos = append(infos, binding.describe())
+	}
+	return infos
+}

@@ -23,6 +23,10 @@ func (l HostList) of(r *rules) *[]aoe.MAC {
 }
 
 func (op EditHosts) apply(t *Target) error {
+	return EditHostList{Addr: op.Addr, List: op.List, Hosts: []aoe.MAC{op.Host}, Remove: op.Remove}.apply(t)
+}
+
+func (op EditHostList) apply(t *Target) error {
 	blade := t.blades[op.Addr]
 	if blade == nil {
 		return noBlade(op.Addr)
@@ -30,15 +34,20 @@ func (op EditHosts) apply(t *Target) error {
 	var err error
 	blade.change(func(r *rules) {
 		list := op.List.of(r)
-		at := slices.Index(*list, op.Host)
-		switch {
-		case op.Remove && at >= 0:
-			*list = slices.Delete(slices.Clone(*list), at, at+1)
-		case !op.Remove && at < 0 && len(*list) >= aoe.MaxListed:
-			err = fullList(op.List, op.Addr)
-		case !op.Remove && at < 0:
-			*list = slices.Insert(slices.Clone(*list), 0, op.Host)
+		hosts := slices.Clone(*list)
+		for _, host := range op.Hosts {
+			switch at := slices.Index(hosts, host); {
+			case op.Remove && at >= 0:
+				hosts = slices.Delete(hosts, at, at+1)
+			case !op.Remove && at < 0:
+				hosts = slices.Insert(hosts, 0, host)
+			}
 		}
+		if len(hosts) > aoe.MaxListed {
+			err = fullList(op.List, op.Addr)
+			return
+		}
+		*list = hosts
 	})
 	return err
 }

@@ -125,6 +125,14 @@ type EditHosts struct {
 	Remove bool
 }
 
+// EditHostList is EditHosts of several hosts, one after the other: all or none.
+type EditHostList struct {
+	Addr   aoe.Addr
+	List   HostList
+	Hosts  []aoe.MAC
+	Remove bool
+}
+
 // SetHosts replaces a list of the blade at Addr; no hosts: empties it.
 type SetHosts struct {
 	Addr  aoe.Addr

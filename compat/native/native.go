@@ -1,0 +1,140 @@
+// Package native speaks the text of this project's own files: the folder targets
+// with an address each, and the files beside vblade-kernel's in a drive's folder.
+//
+//	line or value written ─Parse…─▶ target operation
+//	snapshot of the engine ─List…, …Text─▶ text read
+//	snapshot of the engine ─Saved─▶ the commands that make it again
+//
+// It is pure: files, permissions and errno are fusectl's, the work is target's.
+// What a file gives can be written to it again: a value as it is, a list with
+// `set` before it, a line of blades or ports with `add` before its first words.
+// An address is written as the Linux initiator names it, e<shelf>.<slot>, and so
+// are the folders.
+package native
+
+import (
+	"strings"
+
+	"vbladefs/compat/text"
+	"vbladefs/target"
+	"vbladefs/target/aoe"
+)
+
+// What the commands look like.
+var (
+	BladesGrammars = []string{"add ADDRESS DRIVE", "del ADDRESS"}
+	PortsGrammars  = []string{"add ADDRESS INTERFACE [BUFFERS [SECTORS]] [quiet] [force]", "del ADDRESS [INTERFACE]"}
+)
+
+// FolderName is the name of the folder of an address.
+func FolderName(addr aoe.Addr) string { return "e" + addr.String() }
+
+// ParseFolderName reads the name of a folder. It is false for a name that
+// FolderName would not have given.
+func ParseFolderName(name string) (aoe.Addr, bool) {
+	addr, err := aoe.ParseAddr(name)
+	return addr, err == nil && FolderName(addr) == name
+}
+
+// ParseBlades reads a line written to blades. A blank line or a comment is no
+// operation and no error.
+func ParseBlades(line string) (target.Operation, error) {
+	words := fields(line)
+	if len(words) == 0 {
+		return nil, nil
+	}
+	c, err := text.Match(words, BladesGrammars...)
+	if err != nil {
+		return nil, err
+	}
+	addr, err := address(c.Values[0])
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Verb == "del":
+		return target.RemoveBlade{Addr: addr}, nil
+	default:
+		return target.AddBlade{Addr: addr, Drive: c.Values[1].Text}, nil
+	}
+}
+
+// ParsePorts reads a line written to ports. A blank line or a comment is no
+// operation and no error.
+func ParsePorts(line string) (target.Operation, error) {
+	words := fields(line)
+	if len(words) == 0 {
+		return nil, nil
+	}
+	c, err := text.Match(words, PortsGrammars...)
+	if err != nil {
+		return nil, err
+	}
+	addr, err := address(c.Values[0])
+	if err != nil {
+		return nil, err
+	}
+	if c.Verb == "del" {
+		return parseDelPort(addr, c.Values[1:])
+	}
+	return parseAddPort(target.AddPort{Addr: addr, Quiet: c.Has("quiet"), Force: c.Has("force")}, c.Values[1:])
+}
+
+// parseAddPort reads INTERFACE [BUFFERS [SECTORS]].
+func parseAddPort(op target.AddPort, words []text.Word) (target.Operation, error) {
+	var err error
+	if op.Interface, err = text.Interface(words[0]); err != nil {
+		return nil, err
+	}
+	op.Buffers = target.DefaultBuffers
+	if len(words) > 1 {
+		buffers, err := text.Number("buffer count", words[1], 1, maxBuffers)
+		if err != nil {
+			return nil, err
+		}
+		op.Buffers = uint16(buffers)
+	}
+	if len(words) > 2 {
+		sectors, err := text.Number("sector count", words[2], 0, aoe.MaxFrameSectors)
+		if err != nil {
+			return nil, err
+		}
+		op.Sectors = uint8(sectors)
+	}
+	return op, nil
+}
+
+// parseDelPort reads [INTERFACE]; none stands for all of them.
+func parseDelPort(addr aoe.Addr, words []text.Word) (target.Operation, error) {
+	op := target.RemovePort{Addr: addr}
+	if len(words) == 0 {
+		return op, nil
+	}
+	var err error
+	op.Interface, err = text.Interface(words[0])
+	return op, err
+}
+
+// maxBuffers is what a buffer count can be on the wire, PROTOCOL.md §4.
+const maxBuffers = 65535
+
+// address reads e<shelf>.<slot>.
+func address(w text.Word) (aoe.Addr, error) {
+	addr, ok := ParseFolderName(w.Text)
+	if !ok {
+		return addr, w.Malformed("address %s: want e<shelf>.<slot> with shelf 0-%d and slot 0-%d, such as e0.1",
+			w, target.MaxShelf, target.MaxSlot)
+	}
+	return addr, nil
+}
+
+// fields splits a line into words and drops the comment: from the first word
+// that begins with #.
+func fields(line string) []text.Word {
+	words := text.Fields(line, " \t")
+	for i, word := range words {
+		if strings.HasPrefix(word.Text, "#") {
+			return words[:i]
+		}
+	}
+	return words
+}
