@@ -46,7 +46,14 @@ type Engine interface {
 	// DrivePorts are the ports of a drive, in the order of creation.
 	DrivePorts(name string) []target.PortInfo
 	Port(addr aoe.Addr, netif string) (target.PortInfo, bool)
+	// Blades are in ascending order.
 	Blades() []target.BladeInfo
+	Blade(addr aoe.Addr) (target.BladeInfo, bool)
+	// BladePorts are the ports of an address, in the order of creation.
+	BladePorts(addr aoe.Addr) []target.PortInfo
+	// Initiators and Conflicts are those of an address, latest first.
+	Initiators(addr aoe.Addr) []target.Initiator
+	Conflicts(addr aoe.Addr) []target.Conflict
 	// Interfaces are those that have ports, by name.
 	Interfaces() []target.InterfaceInfo
 	Interface(name string) (target.InterfaceInfo, bool)

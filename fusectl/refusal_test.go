@@ -114,7 +114,7 @@ func everyFile(d *dir, prefix string, do func(path string, f *file)) {
 // examples are lines that a grammar takes: without what may be left out, and
 // with all of it.
 func examples(grammar string) (short, long string) {
-	values := map[string]string{"SHELF": "1", "SLOT": "2", "INTERFACE": "eth0", "PATH": "/dev/loop0", "DEVICE": "/dev/loop0",
+	values := map[string]string{"SHELF": "1", "SLOT": "2", "INTERFACE": "eth0", "ADDRESS": "e1.2", "PATH": "/dev/loop0", "DEVICE": "/dev/loop0",
 		"MAC": "00:01:02:03:04:05", "MAC...": "00:01:02:03:04:05 00:01:02:03:04:06", "NAME": "do", "DRIVE": "do", "BUFFERS": "16", "SECTORS": "2",
 		"...": "more words", "e0.1": "e1.2"}
 	depth := 0

@@ -11,8 +11,8 @@ import (
 // root returns the table of the tree. The order of rows is that of the README.
 func root() *dir {
 	return &dir{
-		files: []*file{readmeFile, aoeserverFile, logFile},
-		dirs:  []*dir{kvbladeDir, vbladeDir, interfacesDir},
+		files: []*file{readmeFile, aoeserverFile, savedFile, logFile},
+		dirs:  []*dir{kvbladeDir, vbladeDir, targetsDir, interfacesDir},
 	}
 }
 
@@ -81,7 +81,7 @@ func recordFile(name, about, grammar string, parse func(line, cwd string) (targe
 var exportDir = &dir{
 	name:  "<SHELF>.<SLOT>@<INTERFACE>",
 	about: "an export",
-	list: func(t *tree) []subject {
+	list: func(t *tree, _ subject) []subject {
 		ports := t.engine.Ports()
 		all := make([]subject, len(ports))
 		for i, p := range ports {
@@ -89,7 +89,7 @@ var exportDir = &dir{
 		}
 		return all
 	},
-	find: func(t *tree, name string) (subject, bool) {
+	find: func(t *tree, _ subject, name string) (subject, bool) {
 		addr, netif, ok := kvblade.ParseExportName(name)
 		if ok {
 			_, ok = t.engine.Port(addr, netif)

@@ -18,7 +18,7 @@ var interfacesDir = &dir{
 var interfaceDir = &dir{
 	name:  "<INTERFACE>",
 	about: "an interface",
-	list: func(t *tree) []subject {
+	list: func(t *tree, _ subject) []subject {
 		netifs := t.engine.Interfaces()
 		all := make([]subject, len(netifs))
 		for i, n := range netifs {
@@ -26,7 +26,7 @@ var interfaceDir = &dir{
 		}
 		return all
 	},
-	find: func(t *tree, name string) (subject, bool) {
+	find: func(t *tree, _ subject, name string) (subject, bool) {
 		_, ok := t.engine.Interface(name)
 		return subject{name: name, netif: name}, ok
 	},

@@ -1,6 +1,7 @@
 package fusectl
 
 import (
+	"vbladefs/compat/native"
 	"vbladefs/compat/text"
 	"vbladefs/compat/vbladekernel"
 	"vbladefs/target"
@@ -39,7 +40,7 @@ var vbladeDir = &dir{
 var driveDir = &dir{
 	name:  "<NAME>",
 	about: "a drive",
-	list: func(t *tree) []subject {
+	list: func(t *tree, _ subject) []subject {
 		drives := t.engine.Drives()
 		all := make([]subject, len(drives))
 		for i, d := range drives {
@@ -47,7 +48,7 @@ var driveDir = &dir{
 		}
 		return all
 	},
-	find: func(t *tree, name string) (subject, bool) {
+	find: func(t *tree, _ subject, name string) (subject, bool) {
 		_, ok := t.engine.Drive(name)
 		return subject{name: name, drive: name}, ok
 	},
@@ -60,11 +61,21 @@ var driveDir = &dir{
 		driveFile("size", "size in sectors of 512 bytes", vbladekernel.Size),
 		valueFile(driveFile("cache", "write policy", vbladekernel.Cache), vbladekernel.ParseCache,
 			vbladekernel.CacheGrammar),
-		driveFile("readonly", "1 or 0", vbladekernel.ReadOnly),
-		valueFile(driveFile("model", "model", vbladekernel.ModelText), text.ParseModel,
+		valueFile(driveFile("readonly", "1 or 0: whether writes are refused", native.ReadOnlyText), native.ParseReadOnly,
+			native.SwitchGrammar),
+		valueFile(driveFile("model", "model; in quotes as a Go string if it begins with a blank", native.ModelText), native.ParseModel,
 			text.ModelGrammar),
-		valueFile(driveFile("serial", "serial number", vbladekernel.SerialText), text.ParseSerial,
+		valueFile(driveFile("serial", "serial number, like model", native.SerialText), native.ParseSerial,
 			text.SerialGrammar),
+		valueFile(driveFile("firmware", "firmware version of config replies", native.FirmwareText), native.ParseFirmware,
+			native.FirmwareGrammar),
+		valueFile(driveFile("keep", "1 or 0: whether the drive stays when its last port goes", native.KeepText), native.ParseKeep,
+			native.SwitchGrammar),
+		valueFile(driveFile("pause", "1 or 0: whether requests wait, for a snapshot; not saved", native.PauseText), native.ParsePause,
+			native.SwitchGrammar),
+		valueFile(driveFile("resize", "size in sectors; a write has it looked up again", vbladekernel.Size), native.ParseResize,
+			native.ResizeGrammar),
+		driveFile("state", "up, paused, or down and why", native.DriveState),
 	},
 }
 

@@ -37,10 +37,11 @@ type dir struct {
 	about string
 	files []*file
 	dirs  []*dir
-	// Of a kind only: the objects at this moment, and whether one exists. An
-	// object whose name is also that of a fixed entry has no folder.
-	list func(t *tree) []subject
-	find func(t *tree, name string) (subject, bool)
+	// Of a kind only: the objects in the folder of a subject at this moment, and
+	// whether one exists. An object has all that identifies the subject it is in.
+	// One whose name is also that of a fixed entry has no folder.
+	list func(t *tree, in subject) []subject
+	find func(t *tree, in subject, name string) (subject, bool)
 }
 
 // A file is one row of the table: what the README says of it and what it does.
@@ -121,7 +122,7 @@ func (d *dir) child(t *tree, s subject, name string) (child, bool) {
 		if sub.find == nil {
 			continue
 		}
-		if object, ok := sub.find(t, name); ok {
+		if object, ok := sub.find(t, s, name); ok {
 			return child{name: name, dir: sub, subject: object}, true
 		}
 	}
@@ -144,7 +145,7 @@ func (d *dir) children(t *tree, s subject) []child {
 		if sub.list == nil {
 			continue
 		}
-		for _, object := range sub.list(t) {
+		for _, object := range sub.list(t, s) {
 			if !fixed[object.name] {
 				all = append(all, child{name: object.name, dir: sub, subject: object})
 			}
@@ -158,6 +159,6 @@ func (d *dir) exists(t *tree, s subject) bool {
 	if d.find == nil {
 		return true
 	}
-	_, ok := d.find(t, s.name)
+	_, ok := d.find(t, s, s.name)
 	return ok
 }

@@ -58,8 +58,10 @@ func TestPrograms(t *testing.T) {
 			"drwxr-xr-x root .\ndrwxr-xr-x root kvblade\n-rw-r--r-- root aoeserver\n-r--r--r-- root README\n-r--r--r-- root log\n" +
 				"-rw-r--r-- root kvblade/add\n-rw-r--r-- root kvblade/announce\n-rw-r--r-- root kvblade/del\n-rw-r--r-- root kvblade/readd\n" +
 				"drwxr-xr-x root vblade/do\n-rw-r--r-- root vblade/drives\n-r--r--r-- root vblade/stats\n" +
-				"-rw-r--r-- root vblade/do/cache\n-rw-r--r-- root vblade/do/model\n-r--r--r-- root vblade/do/path\n-rw-r--r-- root vblade/do/ports\n" +
-				"-r--r--r-- root vblade/do/readonly\n-rw-r--r-- root vblade/do/serial\n-r--r--r-- root vblade/do/size\n-r--r--r-- root vblade/do/stats\n"},
+				"-rw-r--r-- root vblade/do/cache\n-rw-r--r-- root vblade/do/firmware\n-rw-r--r-- root vblade/do/keep\n-rw-r--r-- root vblade/do/model\n" +
+				"-r--r--r-- root vblade/do/path\n-rw-r--r-- root vblade/do/pause\n-rw-r--r-- root vblade/do/ports\n-rw-r--r-- root vblade/do/readonly\n" +
+				"-rw-r--r-- root vblade/do/resize\n-rw-r--r-- root vblade/do/serial\n-r--r--r-- root vblade/do/size\n-r--r--r-- root vblade/do/state\n" +
+				"-r--r--r-- root vblade/do/stats\n"},
 		{"inode numbers stay", "a=$(stat -c %i vblade/drives); echo 0 0 eth0 /dev/loop0 > kvblade/add; b=$(stat -c %i kvblade/0.0@eth0/sn); " +
 			"echo 0 0 eth0 > kvblade/del; echo 0 0 eth0 /dev/loop1 > kvblade/add; [ $a = $(stat -c %i vblade/drives) ] && [ $b = $(stat -c %i kvblade/0.0@eth0/sn) ] && cat kvblade/0.0@eth0/bpath",
 			"/dev/loop1\n"},
@@ -69,7 +71,7 @@ func TestPrograms(t *testing.T) {
 				"ln: failed to create hard link 'z' => 'README': Operation not permitted\nln: failed to create symbolic link 'z': Operation not permitted\n" +
 				"chmod: changing permissions of 'aoeserver': Operation not permitted\nchown: changing ownership of 'aoeserver': Operation not permitted\n" +
 				"bash: line 1: new: Operation not permitted\nmkfifo: cannot create fifo 'f': Operation not permitted\n" +
-				"rm: cannot remove 'vblade/drives': Operation not permitted\nrm: cannot remove 'vblade/stats': Operation not permitted\nREADME\naoeserver\ninterfaces\nkvblade\nlog\nvblade\n"},
+				"rm: cannot remove 'vblade/drives': Operation not permitted\nrm: cannot remove 'vblade/stats': Operation not permitted\nREADME\naoeserver\ninterfaces\nkvblade\nlog\nsaved\ntargets\nvblade\n"},
 		{"truncation is harmless", "echo add do /dev/loop2 > vblade/drives; : > vblade/drives; truncate -s 100 aoeserver; truncate -s 0 vblade/stats; echo del do | dd conv=fsync of=vblade/drives status=none; cat vblade/drives aoeserver",
 			"truncate: cannot open 'vblade/stats' for writing: Permission denied\n#<device>              <shelf>     <slot>     <interface>\n"},
 		{"a value a byte at a time", "echo add do /dev/loop2 > vblade/drives; echo my disk | dd bs=1 of=vblade/do/model status=none; cat vblade/do/model; echo -n x > vblade/do/serial; cat vblade/do/serial",
@@ -267,7 +269,7 @@ func TestReadme(t *testing.T) {
 	if readme != Help() {
 		t.Errorf("README is not Help")
 	}
-	kinds := strings.NewReplacer("interfaces/eth0/", "interfaces/<INTERFACE>/", "0.2@eth0", "<SHELF>.<SLOT>@<INTERFACE>", "vblade/do/", "vblade/<NAME>/")
+	kinds := strings.NewReplacer("interfaces/eth0/", "interfaces/<INTERFACE>/", "targets/e0.2/ports/eth0/", "targets/e<SHELF>.<SLOT>/ports/<INTERFACE>/", "targets/e0.2/", "targets/e<SHELF>.<SLOT>/", "0.2@eth0", "<SHELF>.<SLOT>@<INTERFACE>", "vblade/do/", "vblade/<NAME>/")
 	for _, path := range strings.Fields(d.sh(t, "find . -type f -printf '%P\\n'")) {
 		if !strings.Contains(readme, "\n"+kinds.Replace(path)+"\n") {
 			t.Errorf("README does not name %s", path)
