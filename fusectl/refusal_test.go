@@ -17,7 +17,7 @@ import (
 
 // refusalLine is what the manual promises of a refusal in the log: time, file,
 // line, ellipsis, column, errno, reason, what was expected.
-var refusalLine = regexp.MustCompile(`^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) warning (\S+): refused ("(?:[^"\\]|\\.)*")(…?)(?: at column (\d+))?: ([A-Z0-9]+): (.+?)[:;,]? (?:want|takes) (.+)$`)
+var refusalLine = regexp.MustCompile(`^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) warning (\S+): refused ("(?:[^"\\]|\\.)*")(…?)(?: at column (-?\d+))?: ([A-Z0-9]+): (.+?)[:;,]? (?:want|takes) (.+)$`)
 
 // TestRefusalLine: every part is there, whatever was written.
 func TestRefusalLine(t *testing.T) {
@@ -156,4 +156,21 @@ func TestRetryLeavesOneLine(t *testing.T) {
 	if w.write("bad\n", self()); count() != 5 {
 		t.Errorf("later: %d lines, want 5", count())
 	}
+}
+
+// FuzzRefusalLine: whatever is written, the log has one line that can be read.
+func FuzzRefusalLine(f *testing.F) {
+	for _, line := range []string{"add x", "\x00\n", "\"; want", strings.Repeat("é", 4000), "a\u2028b\xff"} {
+		f.Add(line, 7)
+	}
+	f.Fuzz(func(t *testing.T, line string, column int) {
+		log, events := newLogger()
+		w := &writer{tree: &tree{log: log}, path: "vblade/drives", file: &file{takes: []string{"add NAME PATH"}}}
+		w.refuse(line, text.At{Column: column, Err: text.Malformed("command %q", line)})
+		got, _ := events.snapshot()
+		event, rest, ended := strings.Cut(string(got), "\n")
+		if m := refusalLine.FindStringSubmatch(event); m == nil || rest != "" || !ended || m[6] != "EINVAL" || len(event) >= maxEvent {
+			t.Errorf("%q: got %q", line, got)
+		}
+	})
 }

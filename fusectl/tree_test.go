@@ -62,6 +62,11 @@ func TestPrograms(t *testing.T) {
 				"-r--r--r-- root vblade/do/path\n-rw-r--r-- root vblade/do/pause\n-rw-r--r-- root vblade/do/ports\n-rw-r--r-- root vblade/do/readonly\n" +
 				"-rw-r--r-- root vblade/do/resize\n-rw-r--r-- root vblade/do/serial\n-r--r--r-- root vblade/do/size\n-r--r--r-- root vblade/do/state\n" +
 				"-r--r--r-- root vblade/do/stats\n"},
+		{"modes of an export", "echo 0 0 eth0 /dev/loop0 > kvblade/add; stat -c '%a %n' kvblade/0.0@eth0 kvblade/0.0@eth0/*",
+			"755 kvblade/0.0@eth0\n444 kvblade/0.0@eth0/bdev\n444 kvblade/0.0@eth0/bpath\n444 kvblade/0.0@eth0/busy\n644 kvblade/0.0@eth0/model\n" +
+				"444 kvblade/0.0@eth0/mtu\n444 kvblade/0.0@eth0/scnt\n444 kvblade/0.0@eth0/scst\n644 kvblade/0.0@eth0/sn\n444 kvblade/0.0@eth0/stats\n"},
+		{"sizes of listings", "echo 0 0 eth0 /dev/loop0 > kvblade/add; stat -c '%s %n' aoeserver vblade/drives vblade/loop0/ports kvblade/add", "0 aoeserver\n0 vblade/drives\n0 vblade/loop0/ports\n0 kvblade/add\n"},
+		{"a path is shown to 255 bytes", "p=$(mktemp -d)/$(printf '%0200d/%0200d' 0 0); mkdir -p ${p%/*}; truncate -s 1M $p; echo 0 0 eth0 $p > kvblade/add; wc -c < kvblade/0.0@eth0/bpath; [ $(cat kvblade/0.0@eth0/bpath) = ${p:0:255} ]; rm -r ${p%/*/*}", "256\n"},
 		{"inode numbers stay", "a=$(stat -c %i vblade/drives); echo 0 0 eth0 /dev/loop0 > kvblade/add; b=$(stat -c %i kvblade/0.0@eth0/sn); " +
 			"echo 0 0 eth0 > kvblade/del; echo 0 0 eth0 /dev/loop1 > kvblade/add; [ $a = $(stat -c %i vblade/drives) ] && [ $b = $(stat -c %i kvblade/0.0@eth0/sn) ] && cat kvblade/0.0@eth0/bpath",
 			"/dev/loop1\n"},

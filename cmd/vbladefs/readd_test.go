@@ -67,6 +67,10 @@ func TestReaddUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkBytes(t, pathA, kept[:half], a[:half])
+	// What was written while A was there is on A, and nothing else is.
+	if of := sectorsOf(t, kept[half:], a[half:], written); of[1] == 0 {
+		t.Error("no write reached the disk that was taken away")
+	}
 	wantText(t, d.cat("kvblade/0.1@eth0/bpath"), deviceB+"\n")
 	if counters := x.Engine().Counters(); counters.ATAErrors != 0 || counters.AoEErrorTotal() != 0 || counters.Malformed != 0 {
 		t.Errorf("the initiator saw errors: %+v", *counters)
