@@ -61,7 +61,7 @@ func serve(dir string, t *tree) (*fuse.Server, error) {
 			FsName: fsName, Name: fsName, MaxWrite: maxFUSEWrite,
 			AllowOther: true, Options: []string{"default_permissions"},
 			DirectMountStrict: true, DisableXAttrs: true, DisableReadDirPlus: true,
-			DisableSplice: true, // nothing here is a file; the library would fill and empty a pipe for every read
+			DisableSplice:    true, // nothing here is a file; the library would fill and empty a pipe for every read
 			DirectMountFlags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC,
 		},
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -49,37 +50,49 @@ func (d *controlled) commands(line string, files []string, first int) (string, e
 	return path, os.WriteFile(path, text.Bytes(), 0o600)
 }
 
-// sh runs a line of shell with arguments, and returns how long it took.
-func (d *controlled) sh(line string, args ...string) (time.Duration, error) {
+// spent is what something took.
+type spent struct {
+	time      time.Duration
+	processor time.Duration // of the daemon
+}
+
+// sh runs a line of shell with arguments.
+func (d *controlled) sh(line string, args ...string) (spent, error) {
+	before, err := cpuTicks(d.pid())
+	if err != nil {
+		return spent{}, err
+	}
 	began := time.Now()
-	_, _, err := d.controlRun.rig.output(&d.controlRun.rig.all, append([]string{"/bin/sh", "-c", line, "sh"}, args...)...)
-	return time.Since(began), err
+	_, _, err = d.controlRun.rig.output(&d.controlRun.rig.all, append([]string{"/bin/sh", "-c", line, "sh"}, args...)...)
+	took := time.Since(began)
+	after, ticksErr := cpuTicks(d.pid())
+	return spent{took, time.Duration(after - before)}, errors.Join(err, ticksErr)
 }
 
 // addAtOnce adds one export, and then all others with one cat of a file of
 // commands. It returns how long that took, and what an export takes of memory.
-func (d *controlled) addAtOnce(file string, files []string, line string) (time.Duration, float64, error) {
+func (d *controlled) addAtOnce(file string, files []string, line string) (spent, float64, error) {
 	first, err := d.commands(line, files[:1], 0)
 	if err != nil {
-		return 0, 0, err
+		return spent{}, 0, err
 	}
 	if _, err := d.sh(`cat "$1" > "$2"`, first, d.file(file)); err != nil {
-		return 0, 0, err
+		return spent{}, 0, err
 	}
 	before, err := d.memory()
 	if err != nil {
-		return 0, 0, err
+		return spent{}, 0, err
 	}
 	rest, err := d.commands(line, files, 1)
 	if err != nil {
-		return 0, 0, err
+		return spent{}, 0, err
 	}
 	took, err := d.sh(`cat "$1" > "$2"`, rest, d.file(file))
 	if err != nil {
-		return 0, 0, err
+		return spent{}, 0, err
 	}
 	if err := d.complete(); err != nil {
-		return 0, 0, err
+		return spent{}, 0, err
 	}
 	after, err := d.memory()
 	return took, perExport(before, after, len(files)-1), err
@@ -96,29 +109,29 @@ func (d *controlled) memory() (int64, error) {
 
 // addByEcho adds all exports from one shell loop. The shell reads the device and
 // address of each from a file: its own arithmetic is not what is measured.
-func (d *controlled) addByEcho() (time.Duration, error) {
+func (d *controlled) addByEcho() (spent, error) {
 	path, err := d.commands("add %s %d %d %s\n", d.files, 0)
 	if err != nil {
-		return 0, err
+		return spent{}, err
 	}
 	took, err := d.sh(`while read -r line; do echo "$line" > "$2" || exit 1; done < "$1"`, path, d.file("aoeserver"))
 	if err != nil {
-		return 0, err
+		return spent{}, err
 	}
 	return took, d.complete()
 }
 
-func (d *controlled) removeAtOnce() (time.Duration, error) {
+func (d *controlled) removeAtOnce() (spent, error) {
 	path, err := d.commands("%[2]d %[3]d %[4]s\n", d.files, 0)
 	if err != nil {
-		return 0, err
+		return spent{}, err
 	}
 	took, err := d.sh(`cat "$1" > "$2"`, path, d.file("kvblade/del"))
 	if err != nil {
-		return 0, err
+		return spent{}, err
 	}
 	if left, err := os.ReadFile(d.file("vblade/drives")); err != nil || len(left) > 0 {
-		return 0, fmt.Errorf("after all were removed vblade/drives says %.100q (%v)", left, err)
+		return spent{}, fmt.Errorf("after all were removed vblade/drives says %.100q (%v)", left, err)
 	}
 	return took, nil
 }
