@@ -16,17 +16,21 @@ All of it is one state: what is added through one part is listed by, and can be
 removed through, the others.
 
 Write one command a line. Lines are carried out in order; the first bad one ends
-the write with its error, and those before it stay. The reason is in the file
-log, a line for each refused one; "at column N" is where the bad word begins, and
-"takes" comes instead of "want" if the reason is none of the command's words:
+the write with its error, and those before it stay. Why it was refused is in the
+file log, a line for each, and in syslog:
 
     TIME warning FILE: refused "LINE" at column N: ERRNO: REASON: want EXPECTED
 
-The last newline may be missing; but when several lines, or a
-single byte, or a full block of 4096 bytes are written at once and end without
-one, the last line is taken for cut, and its rest is waited for until whoever
-wrote it closes the file; after a full block, until nobody has the file open,
-and then only the log tells whether the line was refused.
+Column N is where the bad word begins; if no word is to blame, it is left out,
+and "takes" comes instead of "want", with what the file takes.
+
+The last newline may be missing. But when several lines, a single byte, or a full
+block of 4096 bytes end without one, the last line is taken for cut: its rest is
+waited for until whoever wrote it closes the file; after a full block, until
+nobody has the file open, and then only the log tells whether it was refused.
+
+In the grammars below, words in capitals are yours to fill in, and what is in
+brackets may be left out. [...] is more words, which are ignored.
 
 Counters: reads and read_sectors, writes and write_sectors; others (identify,
 flush, config and lists); errors (requests answered with one); dropped (requests
