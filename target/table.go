@@ -8,21 +8,26 @@ import "vbladefs/target/aoe"
 // publishes the next one, and a change costs the same for one export and for
 // ten thousand.
 //
-// The shelf's high byte, its low byte and the slot index one level each.
+// The shelf's high byte, its low byte and the slot index one level each. Of the
+// slots there is only what lies between the first and the last with a port:
+// most shelves of a large site have one.
 type table struct {
 	shelves [256]*shelfGroup
 }
 
-type shelfGroup [256]*slots
+type shelfGroup [256]slots
 
-type slots [256]*port
+// slots are the ports of a shelf from slot number first on. Those at either end
+// are not nil.
+type slots struct {
+	ports []*port
+	first uint8
+}
 
 // get returns the port of a, or nil.
 func (t *table) get(a aoe.Addr) *port {
 	if group := t.shelves[a.Shelf>>8]; group != nil {
-		if s := group[a.Shelf&0xff]; s != nil {
-			return s[a.Slot]
-		}
+		return group[a.Shelf&0xff].get(a.Slot)
 	}
 	return nil
 }
@@ -34,20 +39,58 @@ func (t *table) with(a aoe.Addr, p *port) *table {
 	if old := t.shelves[a.Shelf>>8]; old != nil {
 		group = *old
 	}
-	leaf := slots{}
-	if old := group[a.Shelf&0xff]; old != nil {
-		leaf = *old
-	}
-	leaf[a.Slot] = p
-	group[a.Shelf&0xff] = &leaf
-	if p == nil && leaf == (slots{}) {
-		group[a.Shelf&0xff] = nil
-	}
+	group[a.Shelf&0xff] = group[a.Shelf&0xff].with(a.Slot, p)
 	next.shelves[a.Shelf>>8] = &group
-	if p == nil && group == (shelfGroup{}) {
+	if p == nil && group.empty() {
 		next.shelves[a.Shelf>>8] = nil
 	}
 	return &next
+}
+
+func (g *shelfGroup) empty() bool {
+	for i := range g {
+		if g[i].ports != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *slots) get(slot uint8) *port {
+	if i := int(slot) - int(s.first); uint(i) < uint(len(s.ports)) {
+		return s.ports[i]
+	}
+	return nil
+}
+
+func (s slots) with(slot uint8, p *port) slots {
+	first, end := int(s.first), int(s.first)+len(s.ports)
+	switch {
+	case len(s.ports) == 0:
+		first, end = int(slot), int(slot)+1
+	case p != nil:
+		first, end = min(first, int(slot)), max(end, int(slot)+1)
+	}
+	at := func(i int) *port {
+		if i == int(slot) {
+			return p
+		}
+		return s.get(uint8(i))
+	}
+	for first < end && at(first) == nil {
+		first++
+	}
+	for first < end && at(end-1) == nil {
+		end--
+	}
+	if first == end {
+		return slots{}
+	}
+	next := slots{ports: make([]*port, end-first), first: uint8(first)}
+	for i := range next.ports {
+		next.ports[i] = at(first + i)
+	}
+	return next
 }
 
 // matching calls f for every port that a, which may hold wildcards, names.
@@ -56,23 +99,22 @@ func (t *table) matching(a aoe.Addr, f func(*port)) {
 		if group == nil || a.Shelf != aoe.AnyShelf && high != int(a.Shelf>>8) {
 			continue
 		}
-		for low, s := range group {
-			if s == nil || a.Shelf != aoe.AnyShelf && low != int(a.Shelf&0xff) {
-				continue
+		for low := range group {
+			if a.Shelf == aoe.AnyShelf || low == int(a.Shelf&0xff) {
+				group[low].matching(a.Slot, f)
 			}
-			s.matching(a.Slot, f)
 		}
 	}
 }
 
 func (s *slots) matching(slot uint8, f func(*port)) {
 	if slot != aoe.AnySlot {
-		if p := s[slot]; p != nil {
+		if p := s.get(slot); p != nil {
 			f(p)
 		}
 		return
 	}
-	for _, p := range s {
+	for _, p := range s.ports {
 		if p != nil {
 			f(p)
 		}

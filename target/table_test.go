@@ -12,7 +12,7 @@ import (
 func TestTable(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(rand.Uint64(), 3))
 	random := func() aoe.Addr {
-		return aoe.Addr{Shelf: uint16(rnd.IntN(3))<<8 | uint16(rnd.IntN(3)), Slot: uint8(rnd.IntN(4))}
+		return aoe.Addr{Shelf: uint16(rnd.IntN(3))<<8 | uint16(rnd.IntN(3)), Slot: []uint8{0, 1, 2, 130, 253, 254}[rnd.IntN(6)]}
 	}
 	model := map[aoe.Addr]*port{}
 	now := &table{}
