@@ -38,6 +38,7 @@ func (s *Store) prepare(o Options) error {
 			return openError(s.path, err)
 		}
 	}
+	s.tmpfs = !s.id.block && onTmpfs(s.fd)
 	sizeBytes, err := s.Refresh()
 	if err != nil {
 		return err

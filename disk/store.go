@@ -36,6 +36,7 @@ type Store struct {
 	blocks      *blockLocks // nil: the medium takes single sectors
 
 	id     identity
+	tmpfs  bool // file on a tmpfs
 	path   string
 	closed atomic.Bool
 
@@ -100,7 +101,9 @@ func (s *Store) Refresh() (sizeBytes int64, err error) {
 		sizeBytes, err = blockSizeBytes(s.fd)
 	} else {
 		sizeBytes, err = fileSizeBytes(s.fd)
-		s.memory.Store(inMemory(s.fd))
+		if s.tmpfs {
+			s.memory.Store(withoutSwap())
+		}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("size of %s: %w: see the kernel's log", s.path, err)
@@ -154,13 +157,15 @@ func blockReadOnly(fd int) bool {
 	return err == nil && value != 0
 }
 
-// inMemory reports whether a file lies in memory that is never written elsewhere: a tmpfs while there is no swap. It is
-// asked again with the size, should swap be added. Only 64-bit machines have the calls for it (transferPlain).
-func inMemory(fd int) bool {
+// onTmpfs reports whether a file lies in memory, or in swap. Only 64-bit machines have the calls for that (transferPlain).
+func onTmpfs(fd int) bool {
 	var fs unix.Statfs_t
+	return bits.UintSize == 64 && unix.Fstatfs(fd, &fs) == nil && fs.Type == unix.TMPFS_MAGIC
+}
+
+// withoutSwap reports whether what lies in memory is never written elsewhere. It is asked again with the size, should swap
+// be added.
+func withoutSwap() bool {
 	var info unix.Sysinfo_t
-	if unix.Fstatfs(fd, &fs) != nil || unix.Sysinfo(&info) != nil {
-		return false
-	}
-	return bits.UintSize == 64 && fs.Type == unix.TMPFS_MAGIC && info.Totalswap == 0
+	return unix.Sysinfo(&info) == nil && info.Totalswap == 0
 }

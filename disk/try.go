@@ -9,7 +9,7 @@ import "golang.org/x/sys/unix"
 // there a plain write is not tried, although it mostly returns at once: it waits for the device when it covers a page in
 // part that is not cached, when the page is being written back, when the journal commits, and when too much is dirty; and
 // the one goroutine that waits serves all exports. Such writes go through Submit.
-// A file in memory only (see inMemory) waits for nothing, and is read and written plainly.
+// A file in memory only (see onTmpfs) waits for nothing, and is read and written plainly.
 func (s *Store) try(op Op, data []byte, offset int64, e *ends) (done bool, err error) {
 	if refused, err := s.refuse(op, data, offset); refused {
 		return true, err

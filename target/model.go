@@ -118,9 +118,9 @@ func (r *rules) reservedFor(src aoe.MAC) bool {
 	return len(r.reserve) == 0 || slices.Contains(r.reserve, src)
 }
 
-// announceTo is who learns of p: the hosts that the lists name, or all. A
-// broadcast would tell those that are denied, so with a deny list alone nobody is
-// told: the others ask for themselves, the Linux initiator once a minute.
+// announceTo is who learns of p: all, or the hosts that the lists name. A
+// broadcast would tell those that are denied, so with a deny list alone it is
+// neither: the initiators that have been heard are told.
 func (r *rules) announceTo() (listed []aoe.MAC, all bool) {
 	switch {
 	case len(r.accept) > 0:

@@ -85,8 +85,13 @@ func (w *worker) announce(p *port) {
 		Response: true, Addr: p.blade.addr, Command: aoe.CmdConfig}
 	rules := p.rules.Load()
 	listed, all := rules.announceTo()
-	if !all && len(listed) == 0 {
-		return
+	if !all && len(listed) == 0 { // those that ask are known; the others find it when they ask
+		for _, i := range p.initiators() {
+			listed = append(listed, i.Host)
+		}
+		if len(listed) == 0 {
+			return
+		}
 	}
 	p.counts.announces.Add(1)
 	if all {
