@@ -152,7 +152,7 @@ func serve(args []string, stdout io.Writer) error {
 	t := engine.New(engine.Options{Link: o.link, IO: o.io, Cache: target.Cache(o.cache), Spin: o.busyPoll,
 		RingBytes: int(o.ring), Requests: o.requests, Workers: o.workers, CPUs: o.cpus, Log: log})
 	go engine.Follow(ctx, t, log)
-	tree, err := fusectl.Mount(o.dir, t, fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty})
+	tree, err := fusectl.Mount(o.dir, newThrifty(t), fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty})
 	if err != nil {
 		return err
 	}
