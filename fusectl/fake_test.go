@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
@@ -41,15 +40,9 @@ func (e engine) Do(op target.Operation) error {
 }
 
 func newEngine(gate string, log *logrus.Logger) engine {
-	t := target.New(target.Config{Log: log, Parts: target.Parts{
-		OpenLinks:       func(string, int) (target.LinkGroup, error) { return silentGroup{}, nil },
-		OpenQueue:       func() (target.Queue, error) { return idle(make(chan bool, 1)), nil },
-		Identify:        identify,
-		OpenStore:       openStore,
-		LookupInterface: lookup,
-		AllocBuffers:    func(bytes int) ([]byte, error) { return make([]byte, bytes), nil },
-		FreeBuffers:     func([]byte) error { return nil },
-	}})
+	parts := dryParts()
+	parts.Identify, parts.OpenStore, parts.LookupInterface = identify, openStore, lookup
+	t := target.New(target.Config{Log: log, Parts: parts})
 	for _, netif := range netifs {
 		t.InterfaceChanged(netif)
 	}
@@ -132,51 +125,3 @@ func (s store) SetCache(target.Cache) error { return nil }
 func (s store) Flush() error                { return nil }
 func (s store) SetWritable() error          { return unix.EROFS }
 func (s store) Close() error                { return nil }
-
-// silent is a link without frames.
-type silent struct{}
-
-func (silent) Receive([][]byte) (int, error)         { return 0, nil }
-func (silent) Release()                              {}
-func (silent) Send(headers, _ [][]byte) (int, error) { return len(headers), nil }
-func (silent) FD() int                               { return -1 }
-func (silent) ReceiveDrops() uint64                  { return 0 }
-func (silent) SendDrops() uint64                     { return 0 }
-func (silent) Kind() string                          { return "ring" }
-func (silent) Close() error                          { return nil }
-
-// silentGroup is one silent link.
-type silentGroup struct{}
-
-func (silentGroup) Links() []target.Link           { return []target.Link{silent{}} }
-func (silentGroup) Steer(uint16, uint8, int) error { return nil }
-func (silentGroup) Settle() error                  { return nil }
-func (silentGroup) Start() error                   { return nil }
-func (silentGroup) Close() error                   { return nil }
-
-// idle is a queue without transfers; it is what Wake sends on.
-type idle chan bool
-
-func (idle) Try(target.Store, target.Op, []byte, int64) (bool, error) { return true, nil }
-func (idle) Submit(target.Store, target.Op, []byte, int64, uint64)    {}
-func (idle) Reap([]uint64, []error) int                               { return 0 }
-func (idle) Close() error                                             { return nil }
-
-func (q idle) Wait(_ int, timeout time.Duration) error {
-	if timeout < 0 {
-		<-q
-		return nil
-	}
-	select {
-	case <-q:
-	case <-time.After(timeout):
-	}
-	return nil
-}
-
-func (q idle) Wake() {
-	select {
-	case q <- true:
-	default:
-	}
-}

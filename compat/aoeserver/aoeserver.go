@@ -67,7 +67,7 @@ func parseAdd(c text.Command, cwd string) (target.Operation, error) {
 	return target.Export{
 		Path: path, Addr: addr, Interface: netif, Access: target.AccessAuto, Force: c.Has("force"),
 		Config: []byte(text.Cut(path, aoe.MaxConfigString)), Unique: true, Quiet: true,
-		Identity: target.Identity{Model: Model, Serial: text.Cut(path, target.MaxSerial), Firmware: Firmware},
+		Identity: target.Identity{Model: Model, Serial: text.Label(path, target.MaxSerial), Firmware: Firmware},
 	}, nil
 }
 

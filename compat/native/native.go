@@ -105,13 +105,14 @@ func parseAddPort(op target.AddPort, words []text.Word) (target.Operation, error
 
 // parseDelPort reads [INTERFACE]; none stands for all of them.
 func parseDelPort(addr aoe.Addr, words []text.Word) (target.Operation, error) {
-	op := target.RemovePort{Addr: addr}
 	if len(words) == 0 {
-		return op, nil
+		return target.RemovePort{Addr: addr}, nil
 	}
-	var err error
-	op.Interface, err = text.Interface(words[0])
-	return op, err
+	netif, err := text.Interface(words[0])
+	if err != nil {
+		return nil, err
+	}
+	return target.RemovePort{Addr: addr, Interface: netif}, nil
 }
 
 // maxBuffers is what a buffer count can be on the wire, PROTOCOL.md §4.

@@ -48,3 +48,15 @@ func label(what, value string, most int) (string, error) {
 	}
 	return strings.TrimRight(value, " "), nil
 }
+
+// Label is s as a model or serial number that a label file takes: what is no
+// printable ASCII is replaced by '?', and it is cut to most bytes.
+func Label(s string, most int) string {
+	b := []byte(Cut(s, most))
+	for i, c := range b {
+		if control(c) || c > '~' {
+			b[i] = '?'
+		}
+	}
+	return strings.TrimRight(string(b), " ")
+}

@@ -42,6 +42,14 @@ func TestParseLabels(t *testing.T) {
 	}
 }
 
+func TestLabelOfPath(t *testing.T) {
+	for path, want := range map[string]string{"/dev/loop1": "/dev/loop1", "/srv/ü": "/srv/??", "/a-rather-long-path/disk": "/a-rather-long-path/d", "a\n": "a?", "x  ": "x"} {
+		if got := Label(path, 20); got != want {
+			t.Errorf("%q: got %q, want %q", path, got, want)
+		}
+	}
+}
+
 func FuzzLabel(f *testing.F) {
 	for _, value := range []string{"my disk\n", "a\x00b", "a\nb", "\xff", strings.Repeat(" ", 50)} {
 		f.Add(value)

@@ -92,6 +92,7 @@ func TestPath(t *testing.T) {
 		{"relative", "d/../disk", "/srv", "/srv/disk", nil},
 		{"relative without a folder", "disk", "", "", target.ErrMalformed},
 		{"unreachable folder", "disk", "(unreachable)/x", "", target.ErrMalformed},
+		{"folder with a blank", "disk", "/srv/my disks", "", target.ErrMalformed},
 		{"carriage return", "/dev/loop0\r", "/", "", target.ErrMalformed},
 		{"too long", "/" + strings.Repeat("x", MaxPath), "/", "", target.ErrTooLong},
 	}

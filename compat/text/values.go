@@ -79,6 +79,9 @@ func Path(word Word, cwd string) (string, error) {
 	if len(path) > MaxPath {
 		return "", word.At(fmt.Errorf("%w: a path of %d bytes: want at most %d", target.ErrTooLong, len(path), MaxPath))
 	}
+	if strings.Contains(path, " ") { // of cwd: no command could name it, and so no saved state
+		return "", word.Malformed("path %s has a blank in its folder: want one without; a symbolic link to it will do", Quote(path))
+	}
 	if hasControl(path) {
 		return "", word.Malformed("path %s has a control character in it: want one that can be printed", Quote(path))
 	}

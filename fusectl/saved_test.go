@@ -1,0 +1,132 @@
+package fusectl
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/sirupsen/logrus"
+
+	"vbladefs/compat/aoeserver"
+	"vbladefs/compat/kvblade"
+	"vbladefs/target"
+	"vbladefs/target/aoe"
+)
+
+func logTo(testing.TB) *logrus.Logger {
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	return log
+}
+
+// TestSavedComesBack does random things to an engine, and has what it saves make
+// the same state of an empty one.
+func TestSavedComesBack(t *testing.T) {
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			first, done := dry(t), 0
+			random := &gambler{rand.New(rand.NewPCG(seed, 0))}
+			for range 200 {
+				if first.Do(random.operation()) == nil {
+					done++
+				}
+			}
+			saved := string(Saved(first.State()))
+			if done < 50 {
+				t.Fatalf("only %d operations of the 200 did anything", done)
+			}
+			for _, m := range Check([]byte(saved)) {
+				t.Errorf("Check: %v", m)
+			}
+			second := dry(t)
+			Replay([]byte(saved), second, true, func(m Mistake) { t.Error(m) })
+			if got := string(Saved(second.State())); got != saved {
+				t.Errorf("saved\n%s\ncomes back as\n%s", saved, got)
+			}
+		})
+	}
+}
+
+// dry is an engine on the machine of dry runs.
+func dry(t *testing.T) *target.Target {
+	e := target.New(target.Config{Log: logTo(t), Requests: 1, Parts: dryParts()})
+	t.Cleanup(func() {
+		if err := e.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+// gambler makes operations of few names, so that they meet.
+type gambler struct{ *rand.Rand }
+
+func (g *gambler) of(words ...string) string { return words[g.IntN(len(words))] }
+func (g *gambler) yes() bool                 { return g.IntN(2) == 0 }
+func (g *gambler) drive() string             { return g.of("a", "b", "c", "d", "x", "y") }
+func (g *gambler) path() string {
+	return g.of("/dev/x", "/dev/y", "/disks/a", "/disks/b", "/disks/ü#1")
+}
+func (g *gambler) netif() string         { return g.of("eth0", "eth1", "eth2", "*") }
+func (g *gambler) addr() aoe.Addr        { return aoe.Addr{Shelf: uint16(g.IntN(3)), Slot: uint8(g.IntN(3))} }
+func (g *gambler) list() target.HostList { return target.HostList(g.IntN(4)) }
+func (g *gambler) host() aoe.MAC         { return aoe.MAC{2, 0, 0, 0, 0, byte(g.IntN(5))} }
+func (g *gambler) label() string {
+	return g.of("", "x", " two words", `"quoted"`, `back\slash`, "#no comment")
+}
+
+func (g *gambler) hosts() []aoe.MAC {
+	var hosts []aoe.MAC
+	for range g.IntN(4) {
+		hosts = append(hosts, g.host())
+	}
+	return hosts
+}
+
+func (g *gambler) operation() target.Operation {
+	line := func(op target.Operation, err error) target.Operation {
+		if err != nil {
+			panic(err)
+		}
+		return op
+	}
+	a := g.addr()
+	switch g.IntN(20) {
+	case 0:
+		return target.AddDrive{Name: g.drive(), Path: g.path(), Force: g.yes(), Cache: target.Cache(g.of("", "writeback", "direct", "durable"))}
+	case 1:
+		return target.AddBlade{Addr: a, Drive: g.drive()}
+	case 2, 3:
+		return target.AddPort{Addr: a, Interface: g.netif(), Buffers: uint16(g.IntN(3) * 32), Sectors: uint8(g.IntN(3)), Quiet: g.yes(), Force: g.yes()}
+	case 4, 5:
+		return line(kvblade.ParseAdd(fmt.Sprintf("%d %d %s %s", a.Shelf, a.Slot, g.netif(), g.path()), "/"))
+	case 6, 7:
+		return line(aoeserver.Parse(fmt.Sprintf("add %s %d %d %s", g.path(), a.Shelf, a.Slot, g.of("eth0", "eth1", "")), "/"))
+	case 8:
+		return target.RemovePort{Addr: a, Interface: g.of("", "eth0", "eth1", "*")}
+	case 9:
+		return target.RemoveDrive{Name: g.drive()}
+	case 10:
+		return target.RemoveBlade{Addr: a}
+	case 11:
+		return target.EditHostList{Addr: a, List: g.list(), Hosts: g.hosts(), Remove: g.yes()}
+	case 12:
+		return target.SetHosts{Addr: a, List: g.list(), Hosts: g.hosts()}
+	case 13:
+		return target.SetConfig{Addr: a, Config: []byte(g.of("", "x", "\x00\n", ` "q" `, "ü", "\xff"))}
+	case 14:
+		return target.SetModel{Drive: g.drive(), Model: g.label()}
+	case 15:
+		return target.SetSerial{Drive: g.drive(), Serial: g.label()}
+	case 16:
+		return target.SetFirmware{Drive: g.drive(), Firmware: uint16(g.IntN(5))}
+	case 17:
+		return target.SetKeep{Drive: g.drive(), Keep: g.yes()}
+	case 18:
+		return target.SetReadOnly{Drive: g.drive(), ReadOnly: g.yes()}
+	default:
+		return target.SetCache{Drive: g.drive(), Cache: target.Cache(g.of("writeback", "direct", "durable"))}
+	}
+}
