@@ -43,7 +43,7 @@ func TestParseLabels(t *testing.T) {
 }
 
 func TestLabelOfPath(t *testing.T) {
-	for path, want := range map[string]string{"/dev/loop1": "/dev/loop1", "/srv/ü": "/srv/??", "/a-rather-long-path/disk": "/a-rather-long-path/d", "a\n": "a?", "x  ": "x"} {
+	for path, want := range map[string]string{"/dev/loop1": "/dev/loop1", "/srv/ü": "/srv/??", "/a-rather-long-path/disk": "/a-rather-long-path/", "a\n": "a?", "x  ": "x"} {
 		if got := Label(path, 20); got != want {
 			t.Errorf("%q: got %q, want %q", path, got, want)
 		}
