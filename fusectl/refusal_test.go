@@ -174,3 +174,28 @@ func FuzzRefusalLine(f *testing.F) {
 		}
 	})
 }
+
+// TestValuesTeach: of a bad value, the parser says what the table shows that the
+// file takes.
+func TestValuesTeach(t *testing.T) {
+	const anything = "(anything)"
+	n := 0
+	everyFile(root(), "", func(path string, f *file) {
+		if !f.value || strings.HasPrefix(f.takes[0], anything) || strings.Contains(path, "@") || path == "targets/e<SHELF>.<SLOT>/readonly" { // those two ask the engine
+			return
+		}
+		n++
+		for _, bad := range []string{"\x01\n", "\"\n"} {
+			if _, err := f.parse(nil, subject{drive: "do"}, bad, "/"); err != nil {
+				if want := "want " + f.takes[0]; !strings.HasSuffix(err.Error(), want) {
+					t.Errorf("%s says %v of %q, want %q", path, err, bad, want)
+				}
+				return
+			}
+		}
+		t.Errorf("%s takes anything", path)
+	})
+	if n < 8 {
+		t.Errorf("only %d values", n)
+	}
+}

@@ -13,7 +13,7 @@ import (
 // What the values may be, as the table of the tree shows it.
 const (
 	SwitchGrammar   = "0 or 1"
-	FirmwareGrammar = "a number, 0-65535"
+	FirmwareGrammar = "0 to 65535 in decimal, 0x hexadecimal or 0 octal"
 	ResizeGrammar   = "(anything)"
 	ConfigGrammar   = `a text, without its last newline; in double quotes as a Go string, for any bytes`
 )
