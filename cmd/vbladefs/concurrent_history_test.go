@@ -33,6 +33,8 @@ const (
 	retry                   // nothing was done, as somebody was faster
 )
 
+var verbNames = [...]string{"added", "taken", "removed", "removed this", "not this", "removed or not", "missing", "replaced", "set", "seen", "to retry"}
+
 // pure operations change nothing.
 func (v verb) pure() bool {
 	return v == taken || v == notThis || v == missing || v == seen || v == retry

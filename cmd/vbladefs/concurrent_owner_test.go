@@ -75,7 +75,7 @@ func (o *owner) step() {
 	slot := o.random.IntN(len(o.slots))
 	s, netif, path := &o.slots[slot], o.pick([]string{"eth0", "eth1", "*"}), o.pick(o.disks)
 	steps := []func(s *ownSlot, slot int, netif, path string){o.addAoeserver, o.addKvblade, o.addVblade, o.delAoeserver,
-		o.delKvblade, o.delVblade, o.readd, o.mask, o.ownDrive, o.label}
+		o.delKvblade, o.delVblade, o.readd, o.mask, o.ownDrive, o.label, o.native, o.native}
 	steps[o.random.IntN(len(steps))](s, slot, netif, path)
 	o.look()
 }
@@ -204,12 +204,16 @@ func (o *owner) label(s *ownSlot, slot int, netif, _ string) {
 func (o *owner) look() {
 	want := o.expected()
 	got := view{}
-	switch o.random.IntN(2) {
-	case 0:
-		text, _ := o.read("aoeserver")
-		l, err := parseListing(text)
+	switch o.random.IntN(3) {
+	case 0, 1:
+		file, parse := "aoeserver", parseListing
+		if o.random.IntN(2) == 0 {
+			file, parse = "saved", parseSaved
+		}
+		text, _ := o.read(file)
+		l, err := parse(text)
 		if err != nil {
-			o.fault("aoeserver: %v", err)
+			o.fault("%s: %v in\n%s", file, err, text)
 		}
 		for place, path := range l.exports {
 			if strings.HasPrefix(place, fmt.Sprintf("%d.", o.shelf)) {
@@ -218,10 +222,10 @@ func (o *owner) look() {
 		}
 		for slot, s := range o.slots {
 			if listed := l.hosts[fmt.Sprintf("%d.%d", o.shelf, slot)]; !slices.Equal(listed, s.hosts) {
-				o.fault("aoeserver lists %v for %d.%d, want %v", listed, o.shelf, slot, s.hosts)
+				o.fault("%s lists %v for %d.%d, want %v", file, listed, o.shelf, slot, s.hosts)
 			}
 		}
-	case 1:
+	case 2:
 		for place := range want {
 			path, _ := o.read("kvblade/" + strings.Replace(place, " ", "@", 1) + "/bpath")
 			got[place] = strings.TrimSuffix(path, "\n")

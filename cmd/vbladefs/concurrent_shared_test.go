@@ -57,7 +57,7 @@ func (r *racer) do(object, arg string, meaning map[syscall.Errno]verb, file, for
 func (r *racer) step() {
 	slot, path := r.random.IntN(4), r.pick(r.disks)
 	object := fmt.Sprintf("%d.%d", sharedShelf, slot)
-	switch r.random.IntN(12) {
+	switch r.random.IntN(14) {
 	case 0, 1:
 		r.do(object, path, map[syscall.Errno]verb{0: added, syscall.EEXIST: taken, syscall.EBUSY: retry}, "kvblade/add",
 			"%d %d eth0 %s", sharedShelf, slot, path)
@@ -86,6 +86,8 @@ func (r *racer) step() {
 	case 9:
 		cache := r.pick(caches)
 		r.do("cache", cache, map[syscall.Errno]verb{0: set}, "vblade/"+stayDrive+"/cache", "%s", cache)
+	case 10, 11:
+		r.native(object)
 	default:
 		model := fmt.Sprintf("m%d", r.random.IntN(1e9))
 		file := r.pick([]string{"vblade/" + stayDrive + "/model", fmt.Sprintf("kvblade/%d.0@eth0/model", stayShelf)})
@@ -123,10 +125,14 @@ func (r *racer) look() {
 	began := time.Since(r.start)
 	switch r.random.IntN(6) {
 	case 0:
-		text, _ := r.read("aoeserver")
-		l, err := parseListing(text)
+		file, parse := "aoeserver", parseListing
+		if r.random.IntN(2) == 0 {
+			file, parse = "saved", parseSaved
+		}
+		text, _ := r.read(file)
+		l, err := parse(text)
 		if err != nil {
-			r.fault("aoeserver: %v in\n%s", err, text)
+			r.fault("%s: %v in\n%s", file, err, text)
 		}
 		states := map[string]string{}
 		for slot := range 4 {
@@ -139,7 +145,7 @@ func (r *racer) look() {
 				states["host "+host] = "listed"
 			}
 		}
-		r.saw("aoeserver", began, states)
+		r.saw(file, began, states)
 	case 1:
 		text, _ := r.read("vblade/drives")
 		drives, err := parseDrives(text)
@@ -158,7 +164,7 @@ func (r *racer) look() {
 		path, _ := r.read("kvblade/" + object + "@eth0/bpath") // gone: not there, at some moment until now
 		r.saw("bpath", began, map[string]string{object: strings.TrimSpace(path)})
 	case 5:
-		r.walk(r.pick([]string{"kvblade", "vblade", "interfaces"}))
+		r.walk(r.pick([]string{"kvblade", "vblade", "interfaces", "targets"}))
 	}
 }
 
@@ -169,7 +175,7 @@ func (r *racer) walk(folder string) {
 			if r.random.IntN(8) > 0 {
 				continue
 			}
-			if text, there := r.read(folder + "/" + name + "/" + file); there && file != "ports" && !strings.HasSuffix(text, "\n") {
+			if text, there := r.read(folder + "/" + name + "/" + file); there && text != "" && !strings.HasSuffix(text, "\n") {
 				r.fault("%s/%s/%s reads as %q", folder, name, file, text)
 			}
 		}

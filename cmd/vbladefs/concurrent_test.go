@@ -95,8 +95,8 @@ func TestConcurrentControl(t *testing.T) {
 		close(stop)
 		n := <-served
 		l.settle(events)
-		t.Logf("%v: %d writes and %d reads of the tree, %d events of %d shared objects, the disk read %d times; %s",
-			d, l.writes.Swap(0), l.reads.Swap(0), count(events), len(events), n, l.d.memory())
+		t.Logf("%v: %d writes and %d reads of the tree, of %d shared objects: %s; the disk read %d times; %s",
+			d, l.writes.Swap(0), l.reads.Swap(0), len(events), count(events), n, l.d.memory())
 		l.tearDown()
 	}
 	use(time.Second) // the runtime keeps threads and memory that it needed once
@@ -131,11 +131,19 @@ func concurrentDuration(t *testing.T) time.Duration {
 	return d
 }
 
-func count(events map[string][]event) (n int) {
+// count says how often what happened.
+func count(events map[string][]event) string {
+	var counts [len(verbNames)]int
 	for _, list := range events {
-		n += len(list)
+		for _, e := range list {
+			counts[e.verb]++
+		}
 	}
-	return n
+	var words []string
+	for v, n := range counts {
+		words = append(words, fmt.Sprintf("%s %d", verbNames[v], n))
+	}
+	return strings.Join(words, ", ")
 }
 
 // fault reports what is wrong, a few times.

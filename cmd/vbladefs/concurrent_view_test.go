@@ -100,7 +100,7 @@ func parseDrives(text string) (driveListing, error) {
 func (l *concurrent) read(file string) (text string, there bool) {
 	l.reads.Add(1)
 	b, err := os.ReadFile(filepath.Join(l.d.dir, file))
-	if errors.Is(err, syscall.ENOENT) {
+	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.EISDIR) {
 		return "", false
 	}
 	if err != nil {
@@ -154,5 +154,6 @@ func (l *concurrent) views() map[string]view {
 			l.fault("vblade/drives says that %s has %s ports; its file has %s", name, d.ports, n)
 		}
 	}
+	l.nativeViews(all)
 	return all
 }
