@@ -64,8 +64,8 @@ for n in 0 1 2; do
 done
 
 step "the daemon"
-echo "  \$ vbladefs serve $tree &"
-nsenter --net="$netns" -- bin/vbladefs serve "$tree" 2>"$work/daemon.log" &
+echo "  \$ vbladefs serve -state= $tree &"
+nsenter --net="$netns" -- bin/vbladefs serve -state= "$tree" 2>"$work/daemon.log" &
 daemon=$!
 for _ in $(seq 100); do [ -e "$tree/README" ] && break; sleep 0.05; done
 [ -e "$tree/README" ] || { cat "$work/daemon.log"; die "the daemon does not serve; its log is above"; }

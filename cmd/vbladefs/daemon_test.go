@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -83,7 +84,8 @@ func serveOn(t *testing.T, ns netiotest.Netns, dir string, flags ...string) *dae
 	return d
 }
 
-// start runs the binary in ns.
+// start runs the binary in ns. A daemon keeps nothing unless args have a folder
+// for its state.
 func start(t *testing.T, ns netiotest.Netns, args ...string) *daemon {
 	t.Helper()
 	return startProgram(t, ns, program, args...)
@@ -91,6 +93,7 @@ func start(t *testing.T, ns netiotest.Netns, args ...string) *daemon {
 
 func startProgram(t *testing.T, ns netiotest.Netns, program string, args ...string) *daemon {
 	t.Helper()
+	args = stateless(args)
 	// nsenter becomes the program, so that the process is the daemon itself.
 	d := &daemon{t: t, cmd: ns.Command(program, args...), stderr: &output{}, ended: make(chan struct{})}
 	d.cmd.Stdout, d.cmd.Stderr = d.stderr, d.stderr
@@ -103,6 +106,15 @@ func startProgram(t *testing.T, ns netiotest.Netns, program string, args ...stri
 	}()
 	t.Cleanup(d.cleanUp)
 	return d
+}
+
+// stateless has a daemon without a folder for its state keep nothing.
+func stateless(args []string) []string {
+	given := slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "-state") })
+	if len(args) == 0 || args[0] != "serve" || given {
+		return args
+	}
+	return slices.Insert(slices.Clone(args), 1, "-state=")
 }
 
 func (d *daemon) cleanUp() {

@@ -31,7 +31,27 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "building the daemon: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	before := usualState()
+	code := m.Run()
+	if usualState() != before {
+		fmt.Fprintln(os.Stderr, "a test let a daemon keep its state in "+usualFolder+": give it -state")
+		return 1
+	}
+	return code
+}
+
+// usualFolder is where a daemon of this machine may keep its state.
+const usualFolder = "/var/lib/vbladefs"
+
+// usualState tells whether there is a state, and of when.
+func usualState() string {
+	var found string
+	for _, name := range []string{"", "lock", "state"} {
+		if info, err := os.Stat(filepath.Join(usualFolder, name)); err == nil {
+			found += info.ModTime().String()
+		}
+	}
+	return found
 }
 
 // need ends the test unless these programs and FUSE are there: it fails under

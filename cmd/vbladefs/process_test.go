@@ -30,7 +30,7 @@ func TestCommandLine(t *testing.T) {
 		{"version", "version", 0, []string{"vbladefs 1.2-test\n"}},
 		{"--version", "--version", 0, []string{"vbladefs 1.2-test\n"}},
 		{"unknown command", "sreve /x", 2, []string{`unknown command "sreve"`, "vbladefs help"}},
-		{"serve -h", "serve -h", 0, append(usage, "-cache", "-io", "-link", "-group", "-busy-poll", "-ring", "-requests", "-workers", "-cpus")},
+		{"serve -h", "serve -h", 0, append(usage, "-cache", "-io", "-link", "-group", "-busy-poll", "-ring", "-requests", "-workers", "-cpus", "-state")},
 		{"no directory", "serve", 2, append(usage, "0 arguments, want one")},
 		{"two directories", "serve /a /b", 2, append(usage, "2 arguments, want one")},
 		{"unknown flag", "serve -colour red /a", 2, append(usage, "-colour")},
@@ -214,7 +214,7 @@ func TestOutlivesTheReaderOfItsLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := ours.Command(program, "serve", dir)
+	cmd := ours.Command(program, "serve", "-state=", dir)
 	cmd.Stderr = write
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -49,6 +49,7 @@ type serveOptions struct {
 	requests int
 	workers  int
 	cpus     []int
+	state    string
 }
 
 func parseServe(args []string, w io.Writer) (serveOptions, error) {
@@ -64,6 +65,7 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	f.Var(&o.ring, "ring", "memory for the frames that an interface has received, 256k to 1g; for each worker")
 	f.IntVar(&o.requests, "requests", target.DefaultRequests, "transfers that a worker can have in flight, 64 to 8192, with 16 KiB of memory each")
 	f.IntVar(&o.workers, "workers", 1, "how many workers share the exports of an interface, to 64")
+	f.StringVar(&o.state, "state", defaultState, "folder that keeps what is exported from one start to the next; \"\" keeps nothing")
 	cpus := f.String("cpus", "", "processors to pin workers to, such as 0,2-3; by default the kernel chooses")
 	f.Usage = func() {}
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -149,10 +151,21 @@ func serve(args []string, stdout io.Writer) error {
 	// it leaves their turns to the kernel.
 	runtime.GOMAXPROCS(max(minProcessors, runtime.GOMAXPROCS(0)) + o.workers - 1)
 
+	kept, err := openState(o.state, log)
+	if err != nil {
+		return err
+	}
 	t := engine.New(engine.Options{Link: o.link, IO: o.io, Cache: target.Cache(o.cache), Spin: o.busyPoll,
-		RingBytes: int(o.ring), Requests: o.requests, Workers: o.workers, CPUs: o.cpus, Log: log})
+		RingBytes: int(o.ring), Requests: o.requests, Workers: o.workers, CPUs: o.cpus, Keeper: keeperOf(kept), Log: log})
 	go engine.Follow(ctx, t, log)
-	tree, err := fusectl.Mount(o.dir, newThrifty(t), fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty})
+	exports := newThrifty(t)
+	options := fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty,
+		Save: func() error { return errNotKept }}
+	if kept != nil {
+		restore(exports, kept, log) // before anybody can write to the tree
+		options.Save, options.Settle = kept.Save, kept.Settle
+	}
+	tree, err := fusectl.Mount(o.dir, exports, options)
 	if err != nil {
 		return err
 	}
@@ -166,7 +179,7 @@ func serve(args []string, stdout io.Writer) error {
 	go log.Info("stopping") // nobody may be left to read it
 	closing, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
-	return errors.Join(tree.Unmount(), t.Close(closing))
+	return errors.Join(tree.Unmount(), saveState(closing, kept), t.Close(closing), closeState(closing, kept))
 }
 
 // lookupGroup returns the number of a group given by name or number; 0 for

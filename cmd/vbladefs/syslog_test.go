@@ -22,7 +22,7 @@ func TestRefusalsReachSyslog(t *testing.T) {
 	}
 	defer func() { _ = listener.Close() }()
 
-	script := `mount -t tmpfs none /run && ln -s "$1" /run/syslog && mkdir /run/tree && "$2" serve /run/tree 2>/dev/null &
+	script := `mount -t tmpfs none /run && ln -s "$1" /run/syslog && mkdir /run/tree && "$2" serve -state= /run/tree 2>/dev/null &
 daemon=$!
 for i in $(seq 200); do [ -e /run/tree/log ] && break; sleep 0.05; done
 echo add /dev/nosuch 0 1 lo > /run/tree/aoeserver

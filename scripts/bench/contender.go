@@ -164,7 +164,7 @@ const readyPatience = 20 * time.Second
 
 func (r *rig) serveOurs(s *served, place int, target string, files []string, cache string) error {
 	tree := filepath.Join(memory, fmt.Sprintf("tree-%d", place))
-	p, err := r.start(&r.targets, r.vbladefs, "serve", "-cache", cache, tree)
+	p, err := r.start(&r.targets, r.vbladefs, "serve", "-state=", "-cache", cache, tree)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type controlled struct {
 func (c *controlRun) start() (*controlled, error) {
 	d := &controlled{controlRun: c, tree: filepath.Join(memory, fmt.Sprintf("tree-%d", c.places))}
 	var err error
-	if d.process, err = c.rig.start(&c.rig.all, c.rig.vbladefs, "serve", d.tree); err != nil {
+	if d.process, err = c.rig.start(&c.rig.all, c.rig.vbladefs, "serve", "-state=", d.tree); err != nil {
 		return nil, err
 	}
 	c.places++

@@ -48,7 +48,7 @@ func startDaemon(t *testing.T, r *rig, binary string, args ...string) *daemon {
 func startDaemonAt(t *testing.T, r *rig, binary, mount string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{mount: mount, args: args, exited: make(chan error, 1)}
-	d.cmd = r.net.Command(r.ctx, binary, slices.Concat([]string{"serve"}, args, []string{d.mount})...)
+	d.cmd = r.net.Command(r.ctx, binary, slices.Concat([]string{"serve", "-state="}, args, []string{d.mount})...)
 	start(t, r, d.cmd, "vbladefs.log", d.exited)
 	t.Cleanup(func() { d.cleanUp(t, r) })
 	for deadline := time.Now().Add(time.Minute); !d.serves(); time.Sleep(20 * time.Millisecond) {

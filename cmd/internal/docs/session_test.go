@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -166,6 +167,7 @@ func (s *session) check(c command, out string) {
 func (s *session) local(text string) string {
 	text = s.devices(text)
 	text = strings.ReplaceAll(text, "/run/vbladefs", s.tree)
+	text = regexp.MustCompile(`\bvbladefs (save|restore)\b`).ReplaceAllString(text, "$0 -mount "+s.tree)
 	text = regexp.MustCompile(`\bbin/(vbladefs|aoebench)\b`).ReplaceAllString(text, "$1")
 	if s.daemon != nil {
 		text = strings.ReplaceAll(text, "$(pidof vbladefs)", fmt.Sprint(s.daemon.Process.Pid))
@@ -186,7 +188,7 @@ func (s *session) shell(text string) (string, error) {
 	}
 	prepared := where.Command("sh", "-ec", text)
 	cmd := exec.CommandContext(ctx, prepared.Path, prepared.Args[1:]...)
-	cmd.Env = s.env()
+	cmd.Env, cmd.Dir = s.env(), filepath.Dir(s.tree)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -203,6 +205,9 @@ func (s *session) start(words []string) {
 	s.t.Helper()
 	if words[0] != "vbladefs" || s.daemon != nil {
 		s.t.Fatalf("%q: want one daemon a document, and nothing else in the background", words)
+	}
+	if !slices.Contains(words, "-state") { // the documents' daemons keep theirs in the usual folder
+		words = slices.Insert(words, 2, "-state", s.t.TempDir())
 	}
 	words[0] = filepath.Join(programs(s.t), words[0])
 	s.daemon = s.host.Command(words[0], words[1:]...)
