@@ -58,6 +58,9 @@ func init() { // a variable that refers to itself through help
 	commands = []command{
 		{"serve", "[options] DIRECTORY", "mount the control tree on DIRECTORY and serve until SIGTERM or SIGINT", serve},
 		{"run", "[options] [COMMAND...]", "run a command, or a shell, for which /sys/kvblade, /sys/vblade and /proc/aoeserver exist", runCommand},
+		{"save", "[-mount DIRECTORY] [FILE]", "make what is exported durable now, or copy it to FILE", save},
+		{"restore", "[-mount DIRECTORY] [-exact] FILE", "export what FILE, a copy of the state, says", restoreState},
+		{"check", "FILE...", "find mistakes in copies of the state", check},
 		{"help", "[ctl]", "show this, or what each file of the tree takes and gives", helpCommand},
 		{"version", "", "show the version", func(_ []string, w io.Writer) error {
 			_, err := fmt.Fprintln(w, "vbladefs", version)
@@ -133,6 +136,6 @@ func help(w io.Writer) {
 commands:
 `)
 	for _, c := range commands {
-		_, _ = fmt.Fprintf(w, "  %-30s %s\n", c.name+" "+c.args, c.summary)
+		_, _ = fmt.Fprintf(w, "  %-41s %s\n", c.name+" "+c.args, c.summary)
 	}
 }

@@ -63,16 +63,28 @@ func TestManualsAreInstalled(t *testing.T) {
 	same(t, "pages in docs and pages that are tested", found, manuals)
 }
 
-// TestServeOptions compares the options of vbladefs' commands with its manual.
-func TestServeOptions(t *testing.T) {
-	help := output(t, "vbladefs", "serve", "-h") + output(t, "vbladefs", "run", "-h")
+// TestOptions compares the options of vbladefs's commands with its manual.
+func TestOptions(t *testing.T) {
 	page := read(t, "docs/vbladefs.8")
-	same(t, "options: in serve -h and run -h, and in the manual", submatches(`(?m)^  (-[a-z-]+)`, help), manualFlags(page))
-	same(t, "options: in the synopsis, and in the manual", prefixed("-", submatches(`(?m)^\.Op Fl ([a-z-]+)(?: Ar .*)?$`, page)), manualFlags(page))
+	for _, command := range []string{"serve", "run", "save", "restore"} {
+		holdOptions(t, page, command)
+	}
+}
+
+// holdOptions compares the options of one command with its synopsis and its list in the manual.
+func holdOptions(t *testing.T, page, command string) {
+	t.Helper()
+	help := output(t, "vbladefs", command, "-h")
+	_, synopsis, _ := strings.Cut(page, ".Nm\n.Cm "+command+"\n")
+	synopsis, _, _ = strings.Cut(synopsis, ".Nm\n")
+	list := regexp.MustCompile(`(?s)The options? of\n\.Cm ` + command + ` :\n\.Bl.*?\n\.El\n`).FindString(page)
+	inManual := manualFlags(list)
+	same(t, "options: in "+command+" -h, and in the manual", submatches(`(?m)^  (-[a-z-]+)`, help), inManual)
+	same(t, "options: in the synopsis of "+command+", and in the manual", prefixed("-", submatches(`(?m)^\.Op Fl ([a-z][a-z-]*)(?: Ar .*)?$`, synopsis)), inManual)
 	for _, m := range regexp.MustCompile(`(?m)^  -([a-z-]+) .*\n.*\(default "?([^")]+)`).FindAllStringSubmatch(help, -1) {
-		item := manualItem(t, page, `\.It Fl `+m[1]+` `)
+		item := manualItem(t, list, `\.It Fl `+m[1]+` `)
 		if !strings.Contains(item, m[2]) || !strings.Contains(item, "default") {
-			t.Errorf("the manual of -%s does not give its default %q:\n%s", m[1], m[2], item)
+			t.Errorf("the manual of %s -%s does not give its default %q:\n%s", command, m[1], m[2], item)
 		}
 	}
 }

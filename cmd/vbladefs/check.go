@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+)
+
+// check looks for mistakes in states without changing anything.
+func check(args []string, stdout io.Writer) error {
+	f := newFlags("check", stdout, "FILE...", `Looks for mistakes in saved states, and changes nothing; no daemon is needed.
+- is standard input. Each mistake is shown as FILE:LINE:COLUMN: REASON.
+`)
+	if err := f.parse(args); err != nil {
+		return err
+	}
+	if f.NArg() == 0 {
+		return badUsage("no FILE: want the states to check, or - for standard input")
+	}
+	found := 0
+	for _, file := range f.Args() {
+		text, err := readState(file)
+		if err != nil {
+			return err
+		}
+		for _, m := range mistakesOf(text) {
+			found++
+			if _, err := fmt.Fprintln(stdout, placed(file, m)); err != nil {
+				return err
+			}
+		}
+	}
+	switch found {
+	case 0:
+		return nil
+	case 1:
+		return errors.New("1 mistake")
+	}
+	return fmt.Errorf("%d mistakes", found)
+}
+
+// maxState bounds what is read as a state: 65,536 drives with all their lists
+// stay far below.
+const maxState = 1 << 30
+
+// readState reads a file, or standard input for "-". What is empty is no nil.
+func readState(file string) ([]byte, error) {
+	from := os.Stdin
+	if file != "-" {
+		var err error
+		if from, err = os.Open(file); err != nil {
+			return nil, err
+		}
+		defer from.Close()
+	}
+	text, err := io.ReadAll(io.LimitReader(from, maxState+1))
+	if err == nil && len(text) > maxState {
+		err = fmt.Errorf("%s: more than %d bytes: this is no state", file, maxState)
+	}
+	return text, err
+}
+
+// flags is the command line of a sub-command.
+type flags struct {
+	*flag.FlagSet
+	stdout      io.Writer
+	args, about string
+}
+
+func newFlags(name string, stdout io.Writer, args, about string) *flags {
+	f := &flags{flag.NewFlagSet("vbladefs "+name, flag.ContinueOnError), stdout, args, about}
+	f.SetOutput(io.Discard) // errors are reported once, by report
+	f.Usage = func() {}
+	return f
+}
+
+// parse shows the help that is asked for, and reports a mistake as one.
+func (f *flags) parse(args []string) error {
+	err := f.FlagSet.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		_, _ = fmt.Fprintf(f.stdout, "usage: %s %s\n\n%s\n", f.Name(), f.args, f.about)
+		f.SetOutput(f.stdout)
+		f.PrintDefaults()
+		return err
+	}
+	if err != nil {
+		return badUsage("%v", err)
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package main_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vbladefs/netio/netiotest"
+)
+
+// vbladefs runs the program with an input and returns its output and exit code.
+func vbladefs(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	var out, complaints bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &complaints
+	var ended *exec.ExitError
+	if err := cmd.Run(); errors.As(err, &ended) {
+		code = ended.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return out.String(), complaints.String(), code
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a state")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const header = "# vbladefs state 1\n"
+	good := header + "vblade/drives add do /dev/nowhere\ntargets/blades add e0.1 do\ntargets/ports add e0.1 eth77\n"
+	write(good)
+	if stdout, stderr, code := vbladefs(t, "", "check", file); code != 0 || stdout+stderr != "" {
+		t.Errorf("a good state: %d, %s%s", code, stdout, stderr)
+	}
+	bad := header + "vblade/drives add do /dev/nowhere\nvblade/drives add do /dev/other\ntargets/ports add e0.x eth77\n"
+	write(bad)
+	stdout, stderr, code := vbladefs(t, good, "check", "-", file)
+	got := lines(stdout)
+	if code != 1 || !strings.Contains(stderr, "2 mistakes") || len(got) != 2 ||
+		!strings.HasPrefix(got[0], file+":3:") || !strings.HasPrefix(got[1], file+":4:19: ") || !strings.Contains(got[1], `"e0.x"`) {
+		t.Errorf("a bad state: %d\n%s%s", code, stdout, stderr)
+	}
+	if stdout, _, code := vbladefs(t, "hello\n", "check", "-"); code != 1 || !strings.HasPrefix(stdout, "-:1:1: ") {
+		t.Errorf("no state: %d, %s", code, stdout)
+	}
+	if stdout, stderr, code := vbladefs(t, "", "check", file+".not"); code != 1 || !strings.Contains(stderr, "no such file") {
+		t.Errorf("no file: %d, %s%s", code, stdout, stderr)
+	}
+	for _, args := range [][]string{{"check"}, {"restore"}, {"restore", "a", "b"}, {"save", "a", "b"}, {"save", "-colour"}} {
+		if _, stderr, code := vbladefs(t, "", args...); code != 2 || !strings.Contains(stderr, "usage: vbladefs "+args[0]) {
+			t.Errorf("%v: %d, %s", args, code, stderr)
+		}
+	}
+	for _, args := range [][]string{{"save"}, {"save", "-"}, {"restore", "-"}} {
+		args = append([]string{args[0], "-mount", dir}, args[1:]...)
+		if _, stderr, code := vbladefs(t, good, args...); code != 1 || !strings.Contains(stderr, "no control tree is mounted on "+dir) {
+			t.Errorf("%v without a daemon: %d, %s", args, code, stderr)
+		}
+	}
+}
+
+// A copy of the state brings everything back, and with -exact nothing else.
+func TestSaveAndRestore(t *testing.T) {
+	t.Parallel()
+	here, _ := netiotest.Pair(t, 1500)
+	d := serve(t, here, "-state", t.TempDir())
+	path, _ := image(t, mib)
+	other, _ := image(t, mib)
+	file := filepath.Join(t.TempDir(), "copy")
+	run := func(want int, args ...string) string {
+		t.Helper()
+		args = append([]string{args[0], "-mount", d.dir}, args[1:]...)
+		stdout, stderr, code := vbladefs(t, "", args...)
+		if code != want {
+			t.Errorf("%v: exit code %d, want %d\n%s%s", args, code, want, stdout, stderr)
+		}
+		return stdout + stderr
+	}
+	d.echo("add do "+path, "vblade/drives")
+	d.echo("add eth0 0 2 16", "vblade/do/ports")
+	d.echo("a config string", "targets/e0.2/config")
+	d.echo("set 02:00:00:00:00:01 02:00:00:00:00:02", "targets/e0.2/accept")
+	d.echo("the model", "vblade/do/model")
+	d.echo("add "+other+" 5 5", "aoeserver")
+	run(0, "save")
+	run(0, "save", file)
+	want := d.read("saved")
+	if text, err := os.ReadFile(file); err != nil || string(text) != want {
+		t.Errorf("the copy: %v, %q, want %q", err, text, want)
+	}
+	if got := run(0, "save", "-"); got != want {
+		t.Errorf("to standard output: %q, want %q", got, want)
+	}
+	if stdout, stderr, code := vbladefs(t, "", "check", file); code != 0 {
+		t.Errorf("check of a copy: %d\n%s%s", code, stdout, stderr)
+	}
+	run(0, "restore", file) // is there already
+
+	d.echo("add "+other+" 5 6 eth0", "aoeserver")
+	d.echo("another one", "targets/e0.2/config")
+	d.echo("clear", "targets/e0.2/accept")
+	d.echo("add 02:00:00:00:00:03", "targets/e5.5/deny")
+	d.echo("durable", "vblade/do/cache")
+	d.echo("a serial", "vblade/do/serial")
+	d.echo("add more "+other, "vblade/drives")
+	run(1, "restore", file) // the drive has another policy: -exact is needed
+	run(0, "restore", "-exact", file)
+	if got := d.read("saved"); !sameLines(got, want) {
+		t.Errorf("restored:\n%s\nwant:\n%s", got, want)
+	}
+	d.echo("del e0.2", "targets/blades")
+	d.echo("del do", "vblade/drives")
+	d.echo("del "+other+" 5 5", "aoeserver")
+	run(0, "restore", file)
+	if got := d.read("saved"); !sameLines(got, want) {
+		t.Errorf("restored to nothing:\n%s\nwant:\n%s", got, want)
+	}
+
+	bad := "# vbladefs state 1\nvblade/drives add gone /dev/gone/away\ntargets/blades add e9.9 gone\nvblade/drives add third " + other + "\n"
+	if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said := lines(run(1, "restore", file))
+	if len(said) != 3 || !strings.HasPrefix(said[0], file+":2:15: ENOENT: ") || !strings.Contains(said[0], "/dev/gone/away") ||
+		!strings.HasPrefix(said[1], file+":3:") || !strings.Contains(said[1], ": ENOENT: ") {
+		t.Errorf("failures are told as\n%s", strings.Join(said, "\n"))
+	}
+	if !strings.Contains(d.read("saved"), "vblade/drives add third ") {
+		t.Error("what comes after a failure was not carried out")
+	}
+	if err := os.WriteFile(file, []byte("# vbladefs state 1\nvblade/drives add fourth "+other+"\nvblade/drives sub x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said := run(1, "restore", file); !strings.Contains(said, file+":3:15: ") || strings.Contains(d.read("saved"), "fourth") {
+		t.Errorf("a state with a mistake: %s", said)
+	}
+}
+
+// sameLines tells whether two states say the same, in whatever order.
+func sameLines(a, b string) bool {
+	count := map[string]int{}
+	for _, line := range lines(a) {
+		count[line]++
+	}
+	for _, line := range lines(b) {
+		count[line]--
+	}
+	for _, n := range count {
+		if n != 0 {
+			return false
+		}
+	}
+	return true
+}
