@@ -9,18 +9,20 @@ import (
 // while their store could not be opened. Each is tried again every second or so.
 // A store that hangs holds up its own drives only.
 
-// reopenDelay is how long drives that are down are left alone, at least; a
-// variable for tests.
-var reopenDelay = time.Second
+// Variables for tests.
+var (
+	// reopenDelay is how long drives that are down are left alone, at least.
+	reopenDelay = time.Second
+	// patience is how long an attempt holds up the next.
+	patience = time.Second
+)
 
 const (
 	longestRest = 5 * time.Second
 	// restful bounds what absent drives cost: a rest is as many times as long as
 	// the round of attempts before it.
 	restful = 50
-	// patience is how long an attempt holds up the next, and impatience the same
-	// while another one hangs already.
-	patience   = time.Second
+	// impatience is patience while another attempt hangs already.
 	impatience = 20 * time.Millisecond
 )
 

@@ -186,3 +186,11 @@ func Polls(t *Target) bool {
 
 // MaxKeeping is how many replies of a worker may wait for the Keeper.
 const MaxKeeping = maxKeeping
+
+// SetReopening changes how long drives that are down are left alone, and how
+// long an attempt to open one holds up the next.
+func SetReopening(delay, wait time.Duration) (oldDelay, oldWait time.Duration) {
+	oldDelay, oldWait = reopenDelay, patience
+	reopenDelay, patience = delay, wait
+	return oldDelay, oldWait
+}

@@ -49,6 +49,9 @@ func (t *Target) reach(b *binding) {
 	infos, err := t.interfacesOf(b)
 	if err != nil {
 		t.hold(b, b.netif, err)
+		if !errors.Is(err, ErrNoInterface) && !errors.Is(err, ErrNotEthernet) { // of these there will be notice
+			t.later(b.netif, err)
+		}
 	}
 	for _, info := range infos {
 		if !b.belongs(info) {

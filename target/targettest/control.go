@@ -12,7 +12,9 @@ import (
 //	interface eth0 mtu 1500
 //	disk d0 sectors 1000 [readonly]
 //	drive d0 [readonly] [cache writeback|direct|durable] [model "…"] [firmware xxxx]
-//	port d0 0.1 eth0 [buffers n] [sectors n]
+//	firmware d0 xxxx
+//	blade d0 0.1, unblade 0.1
+//	port d0 0.1 eth0 [buffers n] [sectors n] [quiet]
 //	unport 0.1 eth0
 //	export d0 0.1 eth0 [quiet] [config "…"]
 //	accept 0.1 A, unaccept 0.1 A, deny 0.1 A, undeny 0.1 A
@@ -58,7 +60,14 @@ func (p *player) operation(w *words, verb string) target.Operation {
 		op := target.AddPort{Drive: w.next("drive"), Addr: w.addr(), Interface: w.next("interface")}
 		op.Buffers = uint16(w.option("buffers", 10, 16, 0))
 		op.Sectors = uint8(w.option("sectors", 10, 8, 0))
+		op.Quiet = w.accept("quiet")
 		return op
+	case "firmware":
+		return target.SetFirmware{Drive: w.next("drive"), Firmware: uint16(w.number("firmware", 16, 16))}
+	case "blade":
+		return target.AddBlade{Drive: w.next("drive"), Addr: w.addr()}
+	case "unblade":
+		return target.RemoveBlade{Addr: w.addr()}
 	case "unport":
 		return target.RemovePort{Addr: w.addr(), Interface: w.next("interface")}
 	case "export":

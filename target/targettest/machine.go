@@ -36,7 +36,8 @@ type Machine struct {
 	mode    Mode
 	netifs  map[string]*Netif
 	media   map[string]*Medium
-	links   map[int]*link // open, by descriptor
+	hanging map[string]bool // paths that are not answered for
+	links   map[int]*link   // open, by descriptor
 	queues  map[*queue]bool
 	pending []*Transfer
 	workers int // of an interface
@@ -51,7 +52,7 @@ type Machine struct {
 
 // NewMachine returns a machine without interfaces and media.
 func NewMachine(t testing.TB) *Machine {
-	m := &Machine{t: t, allowed: -1, workers: 1, shares: math.MaxInt, netifs: map[string]*Netif{}, media: map[string]*Medium{}, links: map[int]*link{},
+	m := &Machine{t: t, allowed: -1, workers: 1, shares: math.MaxInt, netifs: map[string]*Netif{}, media: map[string]*Medium{}, hanging: map[string]bool{}, links: map[int]*link{},
 		queues: map[*queue]bool{}}
 	m.changed = sync.NewCond(&m.mu)
 	return m

@@ -190,6 +190,9 @@ type store struct {
 func (m *Machine) identify(path string) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for m.hanging[path] {
+		m.changed.Wait()
+	}
 	if err := m.allowLocked("Identify"); err != nil {
 		return "", err
 	}
@@ -199,9 +202,26 @@ func (m *Machine) identify(path string) (string, error) {
 	return "", fmt.Errorf("%s: %w", path, syscall.ENOENT)
 }
 
+// Hang has whoever asks for a path, to identify or open it, wait until release
+// is called.
+func (m *Machine) Hang(path string) (release func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hanging[path] = true
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.hanging, path)
+		m.changed.Broadcast()
+	}
+}
+
 func (m *Machine) openStore(path string, o target.StoreOptions) (target.Store, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for m.hanging[path] {
+		m.changed.Wait()
+	}
 	if err := m.allowLocked("OpenStore"); err != nil {
 		return nil, err
 	}
