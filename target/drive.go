@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"vbladefs/target/aoe"
 )
@@ -117,7 +118,7 @@ func (t *Target) findDevice(name string) (*drive, *device, error) {
 	}
 	dev := d.device.Load()
 	if dev == nil {
-		return nil, nil, fmt.Errorf("%w: drive %s is down: %s", ErrStore, name, d.down)
+		return nil, nil, fmt.Errorf("%w: drive %s is down: %s: %w", ErrStore, name, d.down, syscall.ENODEV)
 	}
 	return d, dev, nil
 }

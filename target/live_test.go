@@ -181,3 +181,28 @@ func TestOpeningForWritingHoldsWhatArrives(t *testing.T) {
 	}
 	m.FinishAll()
 }
+
+// A drive that is down comes up as it was told to be; there is nothing of it to
+// pause or to measure.
+func TestLiveChangesOfDriveThatIsDown(t *testing.T) {
+	rig := newRig(t)
+	rig.Interface("eth0", 4200)
+	do := rig.Target().Do
+	must(t, do(target.AddDrive{Name: "d", Path: "/disks/d", Wait: true}))
+	must(t, do(target.SetReadOnly{Drive: "d", ReadOnly: true}))
+	for _, op := range []target.Operation{target.SetPaused{Drive: "d", Paused: true}, target.Resize{Drive: "d"}} {
+		if err := do(op); !errors.Is(err, target.ErrStore) || !errors.Is(err, syscall.ENODEV) {
+			t.Errorf("%T: %v", op, err)
+		}
+	}
+	must(t, do(target.AddPort{Drive: "d", Addr: blade, Interface: "eth0", Wait: true}))
+	rig.Disk("d", 1000, false)
+	until(t, "the port is up", func() bool {
+		p, _ := rig.Target().Port(blade, "eth0")
+		return p.Up
+	})
+	rig.Collect("eth0", 1)
+	wantWrite(t, rig, blade, true)
+	must(t, do(target.SetReadOnly{Drive: "d"}))
+	wantWrite(t, rig, blade, false)
+}

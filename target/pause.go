@@ -1,9 +1,6 @@
 package target
 
-import (
-	"fmt"
-	"syscall"
-)
+import "fmt"
 
 // This file pauses devices; Target.ops is held. The workers ask a paused
 // device for nothing (serve.go), so that its backing store can be copied.
@@ -11,16 +8,10 @@ import (
 func (SetPaused) opens() {}
 
 func (op SetPaused) apply(t *Target) error {
-	d, err := t.findDrive(op.Drive)
-	if err != nil {
-		return err
-	}
-	dev := d.device.Load()
+	d, dev, err := t.findDevice(op.Drive)
 	switch {
-	case dev == nil && !op.Paused:
-		return nil
-	case dev == nil:
-		return fmt.Errorf("%w: drive %s is down, so there is nothing to pause: %s: %w", ErrStore, d.name, d.down, syscall.ENODEV)
+	case err != nil:
+		return err
 	case dev.paused.Load() == op.Paused:
 		return nil
 	case !op.Paused:

@@ -14,13 +14,9 @@ import (
 // up nobody else: who asks holds the device's asking lock, and nothing besides.
 
 func (op Resize) apply(t *Target) error {
-	d, err := t.findDrive(op.Drive)
+	_, dev, err := t.findDevice(op.Drive)
 	if err != nil {
 		return err
-	}
-	dev := d.device.Load()
-	if dev == nil {
-		return fmt.Errorf("%w: drive %s is down, so it has no size: %s: %w", ErrStore, d.name, d.down, syscall.ENODEV)
 	}
 	t.outside(func() { err = dev.ask() })
 	switch {
@@ -117,7 +113,9 @@ func closeAll(devices map[string]*device) error {
 }
 
 // noticed has a new size of devices known: initiators are told, the quiet
-// ports' too, since they know of the export. ops is held.
+// ports' too, since they know of the export. The Linux initiator takes a new size
+// from an announcement only while nobody has the disk open, else when its
+// administrator asks for it (INITIATORS.md §2.10). ops is held.
 func (t *Target) noticed(asked []*device) {
 	resized := map[*device]uint64{} // their former sizes
 	for _, dev := range asked {
@@ -135,7 +133,7 @@ func (t *Target) noticed(asked []*device) {
 			if dev.told.Load() < former {
 				verb = "shrank"
 			}
-			t.log.Infof("drive %s, %s, %s from %d to %d sectors", d.name, d.path, verb, former, dev.told.Load())
+			t.log.Infof("drive %s, %s, %s from %d to %d sectors; Linux hosts that have it open see that after aoe-revalidate", d.name, d.path, verb, former, dev.told.Load())
 			for p := range d.eachPort() {
 				t.announce(p)
 			}
