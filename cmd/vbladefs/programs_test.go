@@ -230,6 +230,7 @@ func TestValuesByPrograms(t *testing.T) {
 	d := serve(t, netiotest.New(t))
 	disk, _ := image(t, mib)
 	d.echo("add do "+disk, "vblade/drives")
+	d.echo("add e0.2 do", "targets/blades")
 	for _, tt := range []struct {
 		script string
 		exit   int // when it is refused
@@ -245,6 +246,8 @@ func TestValuesByPrograms(t *testing.T) {
 	} {
 		for _, v := range []struct{ file, good, other, bad, expected string }{
 			{"vblade/do/cache", "durable", "writeback", "durables", "want writeback"},
+			{"vblade/do/readonly", "1", "0", "2x", "want 0 or 1"},
+			{"targets/e0.2/config", `"a\n\x00b"`, "x", `"\z"`, "want a text"},
 			{"vblade/do/model", "a disk", "another", "\x7f disk", "want a line of printable ASCII"},
 		} {
 			t.Run(v.file+"/"+strings.ReplaceAll(tt.script, "/", "|"), func(t *testing.T) {

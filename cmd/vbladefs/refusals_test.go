@@ -178,7 +178,7 @@ func (s *shop) mistakes() []refusal {
 
 		{"nothing", "", "kvblade/add", "EINVAL", "want SHELF SLOT INTERFACE PATH"},
 		{"the other order", "eth0 0 9 " + s.spare, "kvblade/add", "EINVAL", "the order is SHELF SLOT INTERFACE PATH"},
-		{"duplicate address", "0 1 eth0 " + s.spare, "kvblade/add", "EEXIST", "0.1 is on interface eth0 already"},
+		{"duplicate address", "0 1 eth0 " + s.spare, "kvblade/add", "EEXIST", "address in use: 0.1"},
 		{"duplicate export", "0 1 eth0 " + s.disk, "kvblade/add", "EEXIST", "0.1 is on interface eth0 already"},
 		{"not exported", "9 9 eth0", "kvblade/del", "ENOENT", "no such port"},
 		{"exported elsewhere", "0 1 lo", "kvblade/del", "ENOENT", "no such port"},
@@ -209,7 +209,20 @@ func (s *shop) mistakes() []refusal {
 
 		{"read-only file", "x", "README", "EACCES", "nothing may be written here"},
 		{"read-only file", "x", "log", "EACCES", "nothing may be written here"},
-		{"read-only file", "1", "vblade/do/readonly", "EACCES", "nothing may be written here"},
+		{"read-only file", "1", "vblade/do/size", "EACCES", "nothing may be written here"},
+		{"read-only file", "1", "targets/e0.2/stats", "EACCES", "nothing may be written here"},
+
+		{"no switch", "2", "vblade/do/readonly", "EINVAL", "want 0 or 1"},
+		{"no switch", "yes", "vblade/do/pause", "EINVAL", "want 0 or 1"},
+		{"no number", "v1", "vblade/do/firmware", "EINVAL", "want 0 to 65535"},
+		{"too high a number", "65536", "vblade/do/firmware", "ERANGE", "want 0 to 65535"},
+		{"no such drive", "add e0.3 nothing", "targets/blades", "ENOENT", "no such drive"},
+		{"no address", "add 0.3 do", "targets/blades", "EINVAL", "want e<shelf>.<slot>"},
+		{"no blade", "add e9.9 eth0", "targets/ports", "ENOENT", "nothing is exported at 9.9"},
+		{"too few words", "add e0.2", "targets/ports", "EINVAL", "want add ADDRESS INTERFACE"},
+		{"unknown command", "remove 00:01:02:03:04:05", "targets/e0.2/accept", "EINVAL", "want add MAC..."},
+		{"bad MAC", "add 00:01:02:03:04:05 x", "targets/e0.2/masks", "EINVAL", "want six hex pairs"},
+		{"open quote", `"x`, "targets/e0.2/config", "EINVAL", "want a text"},
 	}
 }
 
