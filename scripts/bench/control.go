@@ -32,7 +32,6 @@ const (
 	maxListing = 100.0 // ms
 	maxStats   = 200.0 // µs
 	maxExport  = 4096  // bytes of memory
-	maxRestore = 1.0   // s
 )
 
 // controlRun is a control benchmark under way.

@@ -165,7 +165,8 @@ const listings = 9
 // median counts, and the slowest is noted.
 func (d *controlled) listings() error {
 	for _, l := range []struct{ what, file string }{
-		{"cat aoeserver", "aoeserver"}, {"cat vblade/drives", "vblade/drives"}, {"ls -f kvblade", "kvblade"}, {"ls -f vblade", "vblade"},
+		{"cat aoeserver", "aoeserver"}, {"cat vblade/drives", "vblade/drives"}, {"cat targets/ports", "targets/ports"}, {"cat saved", "saved"},
+		{"ls -f kvblade", "kvblade"}, {"ls -f vblade", "vblade"}, {"ls -f targets", "targets"},
 	} {
 		program, option, _ := strings.Cut(l.what, " ")
 		args := []string{d.file(l.file)}
@@ -195,24 +196,29 @@ func (d *controlled) stats() error {
 	if err != nil || len(names) != d.exports {
 		return fmt.Errorf("%d of vblade/*/stats, %v; want %d", len(names), err, d.exports)
 	}
-	exports := make([]string, d.exports)
+	exports, targets := make([]string, d.exports), make([]string, d.exports)
 	for i := range exports {
 		shelf, slot := address(i)
+		targets[i] = d.file(fmt.Sprintf("targets/e%d.%d/stats", shelf, slot))
 		exports[i] = d.file(fmt.Sprintf("kvblade/%d.%d@%s/stats", shelf, slot, d.netif))
 	}
-	for what, files := range map[string][]string{"kvblade/EXPORT/stats": exports, "vblade/DRIVE/stats": names} {
+	for _, kind := range []struct {
+		what  string
+		files []string
+	}{{"kvblade/EXPORT/stats", exports}, {"vblade/DRIVE/stats", names}, {"targets/ADDRESS/stats", targets}} {
+		files := kind.files
 		var times []float64
 		for i := range min(statsReads, len(files)) {
 			began := time.Now()
 			text, err := os.ReadFile(files[i*len(files)/min(statsReads, len(files))])
 			took := time.Since(began)
 			if err != nil || !bytes.HasPrefix(text, []byte("reads 0\n")) {
-				return fmt.Errorf("%s reads as %.100q, %v", what, text, err)
+				return fmt.Errorf("%s reads as %.100q, %v", kind.what, text, err)
 			}
 			times = append(times, float64(took.Nanoseconds())/1000)
 		}
 		slices.Sort(times)
-		d.add("read one "+what, median(times), maxStats, "µs", fmt.Sprintf("99th percentile: %.0f", times[len(times)*99/100]))
+		d.add("read one "+kind.what, median(times), maxStats, "µs", fmt.Sprintf("99th percentile: %.0f", times[len(times)*99/100]))
 	}
 	return nil
 }

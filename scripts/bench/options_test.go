@@ -13,7 +13,7 @@ func TestBadFlagsAreNamed(t *testing.T) {
 		{"-rounds 0", "-rounds 0"}, {"-seconds 0", "-seconds 0"}, {"-seconds NaN", "NaN"}, {"-only reads,hopes", `"hopes"`},
 		{"-peer x", `"x"`}, {"-peer vblade=a/{interface}/{file}", `"vblade"`}, {"-peer x=a/{file}", "{interface}"},
 		{"-peer x=a/{interface}/{file} -peer x=b/{interface}/{file}", `"x"`}, {"-soak 10", `"10"`}, {"-soak 10m -disk", "-disk"},
-		{"-soak 1ms", "-soak 1ms"}, {"-only reads -disk", "-only"}, {"more", `"more"`}, {"-fast", "fast"},
+		{"-soak 1ms", "-soak 1ms"}, {"-only reads -disk", "-only"}, {"-control -soak 1m", "-soak"}, {"-exports 1", "-exports 1"}, {"more", `"more"`}, {"-fast", "fast"},
 	} {
 		_, err := parseOptions(strings.Fields(c.args))
 		if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), c.names) {

@@ -203,3 +203,25 @@ func TestSoakEndToEnd(t *testing.T) {
 		t.Errorf("no verdict in %s", table)
 	}
 }
+
+// The figures are those of another machine and load; that each could be taken
+// says that the tree has done what it was asked.
+func TestControlEndToEnd(t *testing.T) {
+	table, r := runProgram(t, "-control", "-exports", "300")
+	units := map[string]int{}
+	for _, f := range r.Control {
+		units[f.Unit]++
+		if grows := f.Unit == "bytes"; !grows && !(f.Value > 0) || math.IsInf(f.Value, 0) || math.IsNaN(f.Value) {
+			t.Errorf("%+v", f)
+		}
+		if !strings.Contains(table, "\n"+f.What+" ") {
+			t.Errorf("the table has no %q:\n%s", f.What, table)
+		}
+	}
+	if units["s"] < 4 || units["ms"] < 7 || units["µs"] < 3 || units["bytes"] != 2 {
+		t.Errorf("%v of each unit in\n%s", units, table)
+	}
+	if left := leftovers(t, t.TempDir()); left != "" {
+		t.Errorf("left behind:\n%s", left)
+	}
+}
