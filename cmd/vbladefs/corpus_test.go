@@ -127,8 +127,7 @@ for f in fuse null zero urandom; do : > "$1/$f"; mount --bind "/dev/$f" "$1/$f";
 	for _, d := range disks {
 		script += fmt.Sprintf("mknod \"$1/%s\" b 7 %d\n", d.name, d.minor)
 	}
-	// Whatever is kept is kept in that namespace only.
-	script += `mount --rbind "$1" /dev; mount -t tmpfs none /var/lib; exec "$2" serve "$3"`
+	script += `mount --rbind "$1" /dev; exec "$2" serve -state= "$3"`
 	d := startProgram(t, here, "unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", dev, program, tree)
 	d.dir = fmt.Sprintf("/proc/%d/root%s", d.cmd.Process.Pid, tree)
 	d.await("the tree is mounted", func() bool {
