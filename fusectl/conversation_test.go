@@ -18,7 +18,11 @@ func TestConversations(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no conversations: %v", err)
 	}
-	files = append(files, "../fusectl/testdata/interfaces.txt")
+	ours, err := filepath.Glob("../fusectl/testdata/*.txt")
+	if err != nil || len(ours) == 0 {
+		t.Fatalf("no conversations of our own: %v", err)
+	}
+	files = append(files, ours...)
 	for _, file := range files {
 		t.Run(filepath.Base(filepath.Dir(filepath.Dir(file)))+"/"+filepath.Base(file), func(t *testing.T) {
 			conversation.Run(t, mounted(t).dir, file, *update)

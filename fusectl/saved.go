@@ -11,7 +11,7 @@ var savedFile = &file{
 	name:  "saved",
 	about: "what is exported now, as the commands that make it again",
 	takes: []string{"(anything): everything is durable when the write returns"},
-	gives: "FILE LINE, a line a command; `while read -r f l; do printf '%s\\n' \"$l\" > \"$f\"; done` carries them out",
+	gives: "FILE LINE, a line a command; grep -v '^#' COPY | while read -r f l; do printf '%s\\n' \"$l\" > \"$f\"; done",
 	long:  true, value: true,
 	parse: func(t *tree, _ subject, _, _ string) (target.Operation, error) {
 		if t.save == nil {
