@@ -63,6 +63,7 @@ bench-control: build
 install: build
 	install -D -m 755 bin/vbladefs $(DESTDIR)$(PREFIX)/sbin/vbladefs
 	install -D -m 755 bin/aoebench $(DESTDIR)$(PREFIX)/bin/aoebench
+	install -m 755 scripts/kvadd scripts/kvdel scripts/kvstat scripts/aoectrl $(DESTDIR)$(PREFIX)/sbin/
 	install -D -m 644 docs/vbladefs.8 $(DESTDIR)$(PREFIX)/share/man/man8/vbladefs.8
 	install -D -m 644 docs/vbladefs-ctl.5 $(DESTDIR)$(PREFIX)/share/man/man5/vbladefs-ctl.5
 	install -D -m 644 docs/aoebench.1 $(DESTDIR)$(PREFIX)/share/man/man1/aoebench.1
