@@ -8,7 +8,7 @@
 set -eu
 
 GROUPS_USAGE='groups:
-  net     iproute2 util-linux            network namespaces, loop devices
+  net     iproute2 util-linux procps     network namespaces, loop devices, processes
   fs      e2fsprogs                      mkfs.ext4 and e2fsck, here and in the guest
   client  aoetools vblade                the field'"'"'s own tools, to check ours against
   vm      qemu-system-x86 busybox-static xz-utils
@@ -23,7 +23,7 @@ die() { echo "setup.sh: $*" >&2; exit 1; }
 
 packages_of() {
     case $1 in
-    net) echo iproute2 util-linux ;;
+    net) echo iproute2 util-linux procps ;;
     fs) echo e2fsprogs ;;
     client) echo aoetools vblade ;;
     vm) echo qemu-system-x86 busybox-static xz-utils ;;
@@ -39,6 +39,7 @@ packages_of() {
 why() {
     case $1 in
     iproute2) echo 'ip: network namespaces, bridges, veth pairs' ;;
+    procps) echo 'ps, top, pgrep, sysctl: what must work under vbladefs run' ;;
     util-linux) echo 'losetup, nsenter, mount' ;;
     e2fsprogs) echo 'mkfs.ext4, e2fsck' ;;
     aoetools) echo 'aoeping, aoe-discover, aoe-stat: AoE client tools' ;;
