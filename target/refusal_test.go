@@ -116,6 +116,19 @@ func TestRefusals(t *testing.T) {
 		{target.Export{Path: "/disks/spare", Addr: one, Interface: "eth1"}, target.ErrAddressTaken, "1.0"},
 		{target.Export{Path: "/disks/none", Addr: one, Interface: "eth1"}, target.ErrStore, "/disks/none"},
 
+		{target.AddBlade{Drive: "none", Addr: free}, target.ErrNoDrive, "none"},
+		{target.AddBlade{Drive: "idle", Addr: aoe.Addr{Shelf: 65535}}, target.ErrRange, "65535.0"},
+		{target.AddBlade{Drive: "d", Addr: one}, target.ErrAddressTaken, "1.0"},
+		{target.AddBlade{Drive: "idle", Addr: one}, target.ErrAddressTaken, "drive d"},
+		{target.RemoveBlade{Addr: free}, target.ErrNoPort, "3.0"},
+		{target.RemoveDrive{Name: "e"}, target.ErrInUse, "e2.0"},
+		{target.AddDrive{Name: "d", Path: "/disks/none", Wait: true}, target.ErrNameTaken, "d"},
+		{target.AddDrive{Name: "new", Path: "none", Wait: true}, target.ErrMalformed, `"none"`},
+		{target.AddDrive{Name: "new", Path: "/disks/none", Wait: true, Cache: "fast"}, target.ErrMalformed, "fast"},
+		{target.AddPort{Drive: "none", Addr: free, Interface: "eth0", Wait: true}, target.ErrNoDrive, "none"},
+		{target.AddPort{Drive: "d", Addr: one, Interface: "eth0", Wait: true}, target.ErrAddressTaken, "1.0"},
+		{target.AddPort{Drive: "idle", Addr: free, Wait: true}, target.ErrNoInterface, `""`},
+
 		{target.Rebind{Addr: free, Interface: "eth0", Path: "/disks/spare"}, target.ErrNoPort, "3.0"},
 		{target.Rebind{Addr: one, Interface: "eth1", Path: "/disks/spare"}, target.ErrNoPort, "eth1"},
 		{target.Rebind{Addr: one, Interface: "eth0", Path: "/disks/none"}, target.ErrStore, "/disks/none"},
@@ -127,6 +140,8 @@ func TestRefusals(t *testing.T) {
 
 		{target.SetModel{Drive: "none", Model: "m"}, target.ErrNoDrive, "none"},
 		{target.SetSerial{Drive: "none", Serial: "s"}, target.ErrNoDrive, "none"},
+		{target.SetFirmware{Drive: "none"}, target.ErrNoDrive, "none"},
+		{target.SetKeep{Drive: "none"}, target.ErrNoDrive, "none"},
 		{target.SetCache{Drive: "none", Cache: target.CacheDirect}, target.ErrNoDrive, "none"},
 		{target.SetCache{Drive: "d", Cache: "fast"}, target.ErrMalformed, "fast"},
 		{target.SetCache{Drive: "d", Cache: ""}, target.ErrMalformed, `""`},
