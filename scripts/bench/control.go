@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"time"
 )
 
@@ -32,6 +33,7 @@ const (
 	maxListing = 100.0 // ms
 	maxStats   = 200.0 // µs
 	maxExport  = 4096  // bytes of memory
+	maxRestore = 1.0   // s
 )
 
 // controlRun is a control benchmark under way.
@@ -73,6 +75,7 @@ func (b *bench) control(w io.Writer) error {
 		{"a file for each export", c.fileEach},
 		{"one file for all exports", c.oneFile},
 		{"a shell loop", c.shellLoop},
+		{"a state that is kept", c.restore},
 	} {
 		fmt.Fprintf(b.stderr, "%d exports, %s\n", c.exports, part.name)
 		if err := part.do(); err != nil {
@@ -86,7 +89,7 @@ func (b *bench) control(w io.Writer) error {
 
 // fileEach adds a file for each export at once, and then looks at them.
 func (c *controlRun) fileEach() (err error) {
-	d, err := c.start()
+	d, err := c.start("")
 	if err != nil {
 		return err
 	}
@@ -110,7 +113,7 @@ func (c *controlRun) fileEach() (err error) {
 
 // oneFile does it in kvblade's words, with one file for all.
 func (c *controlRun) oneFile() (err error) {
-	d, err := c.start()
+	d, err := c.start("")
 	if err != nil {
 		return err
 	}
@@ -123,13 +126,41 @@ func (c *controlRun) oneFile() (err error) {
 
 // shellLoop adds with an echo each.
 func (c *controlRun) shellLoop() (err error) {
-	d, err := c.start()
+	d, err := c.start("")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
 	took, err := d.addByEcho()
 	c.timed("add, an echo each from one shell loop", took, maxLoop)
+	return err
+}
+
+// restore adds exports to a daemon that keeps its state, and starts it again.
+func (c *controlRun) restore() (err error) {
+	state := filepath.Join(memory, "disks-state")
+	first, err := c.start(state)
+	if err != nil {
+		return err
+	}
+	took, _, err := first.addAtOnce("aoeserver", c.files, "add %[1]s %[2]d %[3]d %[4]s\n")
+	if err := errors.Join(err, first.stop()); err != nil {
+		return err
+	}
+	c.timed("add, one cat of a file, state kept", took, maxAtOnce)
+	began := time.Now()
+	again, err := c.start(state)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, again.stop()) }()
+	if err := again.restored(); err != nil {
+		return err
+	}
+	took.time = time.Since(began)
+	ticks, err := cpuTicks(again.pid())
+	took.processor = time.Duration(ticks)
+	c.timed("start with all exports saved, until all are up", took, maxRestore)
 	return err
 }
 

@@ -20,10 +20,11 @@ type controlled struct {
 }
 
 // start starts a daemon on all processors: its client is a shell, not aoebench.
-func (c *controlRun) start() (*controlled, error) {
+// It keeps its state in a folder, or nowhere if that is empty.
+func (c *controlRun) start(state string) (*controlled, error) {
 	d := &controlled{controlRun: c, tree: filepath.Join(memory, fmt.Sprintf("tree-%d", c.places))}
 	var err error
-	if d.process, err = c.rig.start(&c.rig.all, c.rig.vbladefs, "serve", "-state=", d.tree); err != nil {
+	if d.process, err = c.rig.start(&c.rig.all, c.rig.vbladefs, "serve", "-state", state, d.tree); err != nil {
 		return nil, err
 	}
 	c.places++
@@ -221,4 +222,23 @@ func (d *controlled) stats() error {
 		d.add("read one "+kind.what, median(times), maxStats, "µs", fmt.Sprintf("99th percentile: %.0f", times[len(times)*99/100]))
 	}
 	return nil
+}
+
+// restored waits until every export is back and up.
+func (d *controlled) restored() error {
+	for {
+		text, err := os.ReadFile(d.file("targets/ports"))
+		if err != nil {
+			return err
+		}
+		if bytes.Count(text, []byte(" up")) == d.exports {
+			return d.complete()
+		}
+		if err := d.ended(); err != nil {
+			return err
+		}
+		if err := d.controlRun.rig.pause(time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
