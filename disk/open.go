@@ -19,6 +19,10 @@ func Open(path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	fd, readOnly, err := openAccess(path, id, o)
+	if err == nil && scarce(fd) {
+		unix.Close(fd)
+		err = unix.EMFILE
+	}
 	if err != nil {
 		return nil, openError(path, err)
 	}

@@ -146,6 +146,7 @@ func serve(args []string, stdout io.Writer) error {
 	defer stop()
 	// A daemon outlives the terminal that started it, and whoever read its log.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	raiseFileLimit()
 	// A worker keeps its processor while it is busy. With no more than one the
 	// runtime would let the goroutines behind it wait for milliseconds; with more
 	// it leaves their turns to the kernel.
