@@ -16,7 +16,7 @@ var runTools = []string{
 	"ps -o pid=,ppid=,comm=,user= -p 1",
 	"ps -e -o pid= | grep -cx ' *1'",
 	"top -bn1 -p 1 | awk '$1 == 1 { print $2, $NF }'",
-	"pgrep -x sleep > /dev/null; sleep 1000 & pgrep -P $$ -x sleep | wc -l; kill $!; wait",
+	"sleep 1000 & until pgrep -P $$ -x sleep; do :; done | wc -l; kill $!; wait",
 	"kill -0 1 && [ -d /proc/1 ] && cat /proc/1/comm && ls /proc/1/task",
 	"lsblk -rno NAME,SIZE,TYPE $LOOP",
 	"losetup -nO NAME,BACK-FILE $LOOP; losetup -a | grep -c ^$LOOP:",
@@ -38,7 +38,7 @@ var runTools = []string{
 	"cat /proc/version /proc/filesystems; wc -l < /proc/cpuinfo; grep -c MemTotal /proc/meminfo; nproc",
 	"stat -f -c %T /proc/1/ /proc/sys /proc/meminfo /sys/class /sys/block /sys/fs/cgroup",
 	"stat -c '%F %A %U' /proc/sys /proc/bus /sys /sys/class /sys/devices; stat -Lc '%F %A %U' /proc/1 /proc/self /proc/meminfo",
-	"find /sys -maxdepth 1 | grep -v vblade | sort; find /proc -maxdepth 1 | grep -v '/[0-9]*$' | grep -v aoeserver | sort",
+	"find /sys -maxdepth 1 | grep -v vblade | sort; find /proc -maxdepth 1 2>/dev/null | grep -v '/[0-9]*$' | grep -v aoeserver | sort",
 	"realpath /sys/class/net/lo /sys/block/${LOOP##*/}; cd -P /sys/class/net/lo && pwd",
 	"cd /sys/block && cd .. && pwd -P; cd /proc/sys && pwd -P",
 	"readlink /proc/mounts /proc/net",
@@ -47,7 +47,7 @@ var runTools = []string{
 	"[ -e /proc/999999999 ] || echo no; ls /proc/999999999/ 2>/dev/null || echo no; cat /proc/nothing 2>/dev/null || echo no",
 	"bash -c 'sleep 1000 & p=$!; [ -d /proc/$p ] && kill $p; wait $p; [ -e /proc/$p ] || echo gone'",
 	"setpriv --reuid=65534 --clear-groups bash -c 'cat <(echo mine); ps -o user= -p 1; cat /proc/1/comm; ls /proc/1/fd 2>/dev/null || echo private'",
-	"pwd; id -u; echo $PLACE; umask; ulimit -n; cat /proc/$$/status | grep '^Sig[BIC]'",
+	"pwd; id -u; echo $PLACE; umask; ulimit -n; exec grep '^Sig[BIC]' /proc/self/status",
 }
 
 func TestRunTools(t *testing.T) {
