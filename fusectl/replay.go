@@ -68,7 +68,7 @@ func (r replayer) line(line string) (m Mistake, ok bool) {
 		return m, false
 	}
 	if column, err := r.carryOut(f, s, m.Text); err != nil {
-		m.Column += len(m.File) + column
+		m.Column = min(m.Column+len(m.File)+column, len(line)+1) // behind the file there may be no blank
 		m.Err = err
 		return m, false
 	}

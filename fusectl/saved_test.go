@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/sirupsen/logrus"
@@ -44,10 +45,12 @@ func TestSavedComesBack(t *testing.T) {
 			for _, m := range Check([]byte(saved)) {
 				t.Errorf("Check: %v", m)
 			}
-			second := dry(t)
-			Replay([]byte(saved), second, true, func(m Mistake) { t.Error(m) })
-			if got := string(Saved(second.State())); got != saved {
-				t.Errorf("saved\n%s\ncomes back as\n%s", saved, got)
+			for name, second := range map[string]*target.Target{"all": dry(t), "without a disk": dryWithout(t, "/dev/x", ""),
+				"without an interface": dryWithout(t, "", "eth0")} {
+				Replay([]byte(saved), second, true, func(m Mistake) { t.Errorf("%s: %v", name, m) })
+				if got := string(Saved(second.State())); got != saved {
+					t.Errorf("%s: saved\n%s\ncomes back as\n%s", name, saved, got)
+				}
 			}
 		})
 	}
@@ -78,8 +81,24 @@ func TestSavedByHand(t *testing.T) {
 }
 
 // dry is an engine on the machine of dry runs.
-func dry(t *testing.T) *target.Target {
-	e := target.New(target.Config{Log: logTo(t), Requests: 1, Parts: dryParts()})
+func dry(t *testing.T) *target.Target { return dryWithout(t, "", "") }
+
+// dryWithout is one whose machine lacks a disk and an interface.
+func dryWithout(t *testing.T, path, netif string) *target.Target {
+	parts := dryParts()
+	parts.Identify = func(p string) (string, error) {
+		if p == path {
+			return "", syscall.ENOENT
+		}
+		return p, nil
+	}
+	parts.LookupInterface = func(name string) (target.Interface, error) {
+		if name == netif {
+			return target.Interface{}, fmt.Errorf("%w: %s", target.ErrNoInterface, name)
+		}
+		return lookupDryInterface(name)
+	}
+	e := target.New(target.Config{Log: logTo(t), Requests: 1, Parts: parts})
 	t.Cleanup(func() {
 		if err := e.Close(context.Background()); err != nil {
 			t.Error(err)
@@ -121,7 +140,7 @@ func (g *gambler) operation() target.Operation {
 		return op
 	}
 	a := g.addr()
-	switch g.IntN(20) {
+	switch g.IntN(21) {
 	case 0:
 		return target.AddDrive{Name: g.drive(), Path: g.path(), Force: g.yes(), Cache: target.Cache(g.of("", "writeback", "direct", "durable"))}
 	case 1:
@@ -152,6 +171,8 @@ func (g *gambler) operation() target.Operation {
 		return target.SetFirmware{Drive: g.drive(), Firmware: uint16(g.IntN(5))}
 	case 17:
 		return target.SetKeep{Drive: g.drive(), Keep: g.yes()}
+	case 19:
+		return target.Rebind{Addr: a, Interface: g.netif(), Path: g.path()}
 	case 18:
 		return target.SetReadOnly{Drive: g.drive(), ReadOnly: g.yes()}
 	default:
