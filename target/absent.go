@@ -9,7 +9,7 @@ import (
 // while their store could not be opened. Each is tried again every second or so.
 // A store that hangs holds up its own drives only.
 
-// Variables for tests.
+// Variables for tests; a Target keeps those that it was made with.
 var (
 	// reopenDelay is how long drives that are down are left alone, at least.
 	reopenDelay = time.Second
@@ -45,7 +45,7 @@ func (t *Target) addWaiting(op AddDrive) error {
 	t.mu.Unlock()
 	t.absent.add(&d.waits, d)
 	t.outside(func() { t.try(d) })
-	t.reopenAfter(reopenDelay)
+	t.reopenAfter(t.reopenDelay)
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (t *Target) reopen() {
 	t.ops.Lock()
 	defer t.ops.Unlock()
 	t.reopener = nil
-	t.reopenAfter(min(max(reopenDelay, restful*time.Since(began)), longestRest))
+	t.reopenAfter(min(max(t.reopenDelay, restful*time.Since(began)), longestRest))
 }
 
 // try makes an attempt to bring d up, and waits for it, though not for long: one
@@ -80,7 +80,7 @@ func (t *Target) try(d *drive) {
 		defer close(done)
 		t.attempt(d)
 	}()
-	wait := patience
+	wait := t.patience
 	if t.hanging.Load() > 0 {
 		wait = impatience
 	}

@@ -103,10 +103,12 @@ type Target struct {
 	sizes   sizes
 	claims  map[string]chan struct{} // stores that are being opened, closed when that is over; guarded by ops
 
-	absent   sequence[*drive] // that are down; guarded by ops
-	reopener *time.Timer      // to try them again; guarded by ops
-	attempts atomic.Int32     // to open stores, at this moment
-	hanging  atomic.Int32     // those of them that take long
+	reopenDelay time.Duration
+	patience    time.Duration
+	absent      sequence[*drive] // that are down; guarded by ops
+	reopener    *time.Timer      // to try them again; guarded by ops
+	attempts    atomic.Int32     // to open stores, at this moment
+	hanging     atomic.Int32     // those of them that take long
 	// Bindings by the name of the interface that they belong on: those without a
 	// port there, and all for EveryInterface; guarded by ops.
 	wanting map[string]*sequence[*binding]
@@ -134,7 +136,7 @@ func New(c Config) *Target {
 		workers: max(c.Workers, 1), pins: newPins(c.CPUs), hearing: c.Hearing, tag: newTag(),
 		sizes: sizes{every: c.Sizes}, keeper: c.Keeper,
 		netifs: map[string]*netif{}, known: map[string]Interface{}, retries: map[string]*time.Timer{}, devices: map[string]*device{},
-		claims: map[string]chan struct{}{}, wanting: map[string]*sequence[*binding]{},
+		reopenDelay: reopenDelay, patience: patience, claims: map[string]chan struct{}{}, wanting: map[string]*sequence[*binding]{},
 		byName: map[string]*drive{}, blades: map[aoe.Addr]*blade{}}
 	t.knowOwn()
 	return t

@@ -53,7 +53,7 @@ func TestDriveWaitsForItsStore(t *testing.T) {
 	for _, op := range []target.Operation{
 		target.SetModel{Drive: "d", Model: "m"}, target.SetSerial{Drive: "d", Serial: "s"},
 		target.SetFirmware{Drive: "d", Firmware: 7}, target.SetCache{Drive: "d", Cache: target.CacheDurable},
-		target.SetReadOnly{Drive: "d", ReadOnly: true}, target.SetPaused{Drive: "d"}, target.Announce{},
+		target.SetReadOnly{Drive: "d", ReadOnly: true}, target.Announce{},
 	} {
 		if err := rig.Target().Do(op); err != nil {
 			t.Errorf("%T: %v", op, err)
