@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -110,4 +111,38 @@ func TestRunInRun(t *testing.T) {
 	}
 	one.awaitNoView()
 	two.awaitNoView()
+}
+
+// sharedMounts plays a machine whose mounts are shared, as systemd makes them: $1 the program, $2 the tree, $3 a folder.
+const sharedMounts = `
+mount --make-rshared /
+before=$(< /proc/self/mountinfo)
+coproc "$1" run -mount "$2" -- bash -c 'echo ready; read -r; grep -c " $0/outer " /proc/mounts; mount -t tmpfs x "$0/inner" && echo inside; read -r' "$3"
+read -r -u "${COPROC[0]}"; echo "$REPLY"
+[ "$(< /proc/self/mountinfo)" = "$before" ] && echo untouched
+mount -t tmpfs x "$3/outer"
+echo >&"${COPROC[1]}"
+for i in 1 2; do read -r -u "${COPROC[0]}"; echo "$REPLY"; done
+umount "$3/outer"
+[ "$(< /proc/self/mountinfo)" = "$before" ] && echo untouched
+echo >&"${COPROC[1]}"
+wait "$COPROC_PID"
+[ "$(< /proc/self/mountinfo)" = "$before" ] && echo untouched`
+
+// TestRunOnSharedMounts: what the machine mounts comes in, and nothing goes out.
+func TestRunOnSharedMounts(t *testing.T) {
+	t.Parallel()
+	need(t, "bash", "unshare", "mount")
+	d := serve(t, netiotest.New(t))
+	folder := t.TempDir()
+	for _, name := range []string{"inner", "outer"} {
+		if err := os.Mkdir(filepath.Join(folder, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command("unshare", "-m", "--propagation", "private", "bash", "-c", sharedMounts, "bash", program, d.dir, folder).CombinedOutput()
+	if want := "ready\nuntouched\n1\ninside\nuntouched\nuntouched\n"; err != nil || string(out) != want {
+		t.Errorf("%v: says\n%s\nwant\n%s", err, out, want)
+	}
+	d.awaitNoView()
 }
