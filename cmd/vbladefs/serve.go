@@ -163,7 +163,11 @@ func serve(args []string, stdout io.Writer) error {
 	options := fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty,
 		Save: func() error { return errNotKept }}
 	if kept != nil {
-		restore(exports, kept, log) // before anybody can write to the tree
+		// Before anybody can write to the tree. Not on the main thread, which the kernel
+		// would have to wake for every drive that another goroutine opened.
+		restored := make(chan struct{})
+		go func() { defer close(restored); restore(exports, kept, log) }()
+		<-restored
 		options.Save, options.Settle = kept.Save, kept.Settle
 	}
 	tree, err := fusectl.Mount(o.dir, exports, options)
