@@ -11,6 +11,10 @@
 // FUSE and nothing of disks; folders and files hold no state of their own and
 // ask the engine each time, so that nothing stale is ever seen.
 //
+// The state of the engine is text too: the file saved gives it as the commands of
+// this tree that make it again (saved.go), Replay carries such a text out through
+// the same tables, and Check does so on an engine without disks and network.
+//
 // Files behave as in procfs and sysfs. Reading gives a snapshot taken when the
 // file was opened, and a new one whenever it is read from offset 0. A write is
 // one command a line (writer.go, cut.go). Every file is open with direct I/O: the kernel

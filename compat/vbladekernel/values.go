@@ -7,8 +7,8 @@ import (
 	"vbladefs/target"
 )
 
-// This file is the one-value files of a drive's folder. They are this project's
-// own; each gives its value and a newline.
+// This file is the first one-value files of a drive's folder; package native has
+// the others. They are this project's own; each gives its value and a newline.
 
 // Path is the text of path.
 func Path(d target.DriveInfo) string { return text.Printable(d.Path) + "\n" }
@@ -16,22 +16,8 @@ func Path(d target.DriveInfo) string { return text.Printable(d.Path) + "\n" }
 // Size is the text of size: sectors of 512 bytes, as in /sys/block/*/size.
 func Size(d target.DriveInfo) string { return fmt.Sprintf("%d\n", d.Sectors) }
 
-// ReadOnly is the text of readonly: 1 or 0.
-func ReadOnly(d target.DriveInfo) string {
-	if d.ReadOnly {
-		return "1\n"
-	}
-	return "0\n"
-}
-
 // Cache is the text of cache: the drive's write policy.
 func Cache(d target.DriveInfo) string { return string(d.Cache) + "\n" }
-
-// ModelText is the text of model, without padding.
-func ModelText(d target.DriveInfo) string { return text.Printable(d.Model) + "\n" }
-
-// SerialText is the text of serial, without padding.
-func SerialText(d target.DriveInfo) string { return text.Printable(d.Serial) + "\n" }
 
 // CacheGrammar is what a drive's cache may be.
 const CacheGrammar = "writeback (in the page cache), direct (in the device's own), or durable (on the medium before the reply)"
