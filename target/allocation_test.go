@@ -6,6 +6,7 @@ import (
 
 	"vbladefs/target"
 	"vbladefs/target/aoe"
+	"vbladefs/target/targettest"
 )
 
 var (
@@ -59,6 +60,9 @@ func TestNothingAllocates(t *testing.T) {
 		"reserve list":      {func(int) []byte { return frameOf(blade, aoe.CmdReserve, 1, 60) }, 1},
 		"foreign address":   {func(int) []byte { return queryFrame(aoe.Addr{Shelf: 7}, 1) }, 0},
 		"too short":         {func(int) []byte { return frameOf(blade, aoe.CmdATA, 1, 30) }, 0},
+		"of two hosts":      {func(i int) []byte { return fromHost(queryFrame(blade, 1), i%2) }, 1},
+		"of many hosts":     {func(i int) []byte { return fromHost(queryFrame(blade, 1), i) }, 1},
+		"reply":             {func(int) []byte { return replyFrame(targettest.MAC("eth0"), blade) }, 0},
 		"write to all":      {func(int) []byte { return writeFrame(wildcard, 1, 0, data) }, 0},
 	}
 	worker := loopRig(t)

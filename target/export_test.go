@@ -194,3 +194,51 @@ func SetReopening(delay, wait time.Duration) (oldDelay, oldWait time.Duration) {
 	reopenDelay, patience = delay, wait
 	return oldDelay, oldWait
 }
+
+// Neighbours is how many entries the table of an interface's neighbours has.
+func Neighbours(t *Target, netif string) int {
+	s := neighboursOf(t, netif)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, list := range s.table {
+		n += len(list)
+	}
+	if n != s.entries {
+		return -1
+	}
+	return n
+}
+
+// AwaitHeard returns when the replies that workers have heard on an interface are
+// looked at: a last one is.
+func AwaitHeard(t *Target, netif string) {
+	s, last := neighboursOf(t, netif), reply{aoe.MAC{2}, aoe.Addr{Shelf: MaxShelf, Slot: MaxSlot}}
+	for s.replies <- last; ; time.Sleep(time.Millisecond) {
+		if _, found := s.lookup(last.addr); found {
+			s.expireAddr(last.addr, time.Now().Add(time.Hour))
+			return
+		}
+	}
+}
+
+// Age has all neighbours of an interface be heard that much longer ago.
+func Age(t *Target, netif string, d time.Duration) {
+	s := neighboursOf(t, netif)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, list := range s.table {
+		for i := range list {
+			list[i].last = list[i].last.Add(-d)
+		}
+	}
+}
+
+// Look has what waits for a neighbour to go try again, as after a round.
+func Look(t *Target, netif string) { t.look(netif) }
+
+func neighboursOf(t *Target, netif string) *neighbours {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.netifs[netif].neighbours
+}

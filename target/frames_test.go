@@ -45,6 +45,28 @@ func commandFrame(addr aoe.Addr, tag uint32, command, feature uint8) []byte {
 	return ataFrame(addr, tag, aoe.ATA{Command: command, Feature: feature}, 0, nil)
 }
 
+// fromHost changes who sent a frame.
+func fromHost(frame []byte, i int) []byte {
+	mac := host(i)
+	copy(frame[6:12], mac[:])
+	return frame
+}
+
+// host is one of many hosts.
+func host(i int) (mac aoe.MAC) {
+	mac[0] = 2
+	binary.BigEndian.PutUint32(mac[2:], uint32(i)+0x100)
+	return mac
+}
+
+// replyFrame makes a config reply with which a host announces an address.
+func replyFrame(src aoe.MAC, addr aoe.Addr) []byte {
+	frame := make([]byte, aoe.MinFrame)
+	aoe.Header{Dst: aoe.Broadcast, Src: src, Version: aoe.Version, Response: true, Addr: addr, Command: aoe.CmdConfig}.Put(frame)
+	aoe.Config{Buffers: 16, Sectors: 2}.Put(frame)
+	return frame
+}
+
 func queryFrame(addr aoe.Addr, tag uint32) []byte {
 	return frameOf(addr, aoe.CmdConfig, tag, aoe.ConfigSize)
 }

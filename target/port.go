@@ -223,7 +223,7 @@ func (t *Target) clear(b *binding, n *netif) error {
 }
 
 func answeredBy(a aoe.Addr, netif string, host aoe.MAC) error {
-	return fmt.Errorf("%w: conflict: %s is not served on %s: %s answers for it there", ErrAnswered, a, netif, host)
+	return fmt.Errorf("%w: conflict: %s is not served on %s: %s answers for it there; if both are one disk, force as the last word serves it all the same", ErrAnswered, a, netif, host)
 }
 
 func newBlade(addr aoe.Addr, d *drive, config []byte) *blade {

@@ -1,0 +1,63 @@
+package target_test
+
+import (
+	"testing"
+
+	"vbladefs/target"
+	"vbladefs/target/aoe"
+)
+
+// Hosts are told apart and counted; wildcards, and hosts that are shut out, are
+// not.
+func TestInitiators(t *testing.T) {
+	rig := serving(t)
+	must(t, rig.Target().Do(target.SetHosts{Addr: blade, List: target.DenyList, Hosts: []aoe.MAC{bob}}))
+	for range 3 {
+		answers(rig, "eth0", readFrame(blade, 1, 0, 1))
+		answers(rig, "eth0", fromHost(queryFrame(blade, 1), 7))
+		answers(rig, "eth0", fromHost(commandFrame(blade, 1, 0xec, 0), 7))
+		answers(rig, "eth0", fromHost(queryFrame(wildcard, 1), 8))
+		denied := queryFrame(blade, 1)
+		copy(denied[6:], bob[:])
+		answers(rig, "eth0", denied)
+	}
+	counts := map[aoe.MAC]uint64{}
+	for _, i := range rig.Target().Initiators(blade) {
+		counts[i.Host] += i.Requests
+		if i.Interface != "eth0" || i.Last.Year() < 2000 {
+			t.Errorf("%+v", i)
+		}
+	}
+	if len(counts) != 2 || counts[alice] != 3 || counts[host(7)] != 6 {
+		t.Errorf("the initiators are %v", counts)
+	}
+	if list := rig.Target().Initiators(aoe.Addr{Shelf: 7}); list != nil {
+		t.Errorf("of an address that is not served: %v", list)
+	}
+}
+
+// A flood of forged sources neither grows the list nor drives out who works.
+func TestForgedInitiators(t *testing.T) {
+	rig := serving(t)
+	for range 100 {
+		rig.Send("eth0", queryFrame(blade, 1))
+	}
+	for i := range 10000 {
+		rig.Send("eth0", fromHost(queryFrame(blade, 1), i))
+		if i%100 == 0 {
+			rig.Send("eth0", queryFrame(blade, 1))
+			rig.Machine().Quiesce()
+		}
+	}
+	rig.Collect("eth0", 0)
+	list := rig.Target().Initiators(blade)
+	if len(list) > 17 {
+		t.Errorf("%d initiators are remembered", len(list))
+	}
+	for _, i := range list {
+		if i.Host == alice && i.Requests > 0 {
+			return
+		}
+	}
+	t.Errorf("who works is not among %v", list)
+}
