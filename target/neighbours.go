@@ -35,10 +35,10 @@ type neighbours struct {
 	full    bool                     // that it was full has been logged; guarded by mu
 	lines   logBudget                // guarded by mu
 
-	listener func() error  // ends the hearing of what the links do not bring; or nil
-	hurry    chan struct{} // an address was refused
-	ending   chan struct{}
-	ended    chan struct{}
+	deaf   func() error  // ends the hearing of what the links do not bring; or nil; guarded by Target.ops
+	hurry  chan struct{} // an address was refused
+	ending chan struct{}
+	ended  chan struct{}
 }
 
 // The bounds of a neighbours.

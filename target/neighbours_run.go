@@ -71,6 +71,34 @@ func (s *neighbours) run() {
 	}
 }
 
+// listen hears what the links of n do not bring; Target.ops is held.
+func (t *Target) listen(n *netif) {
+	l, ok := n.group.(ReplyListener)
+	if !ok {
+		return
+	}
+	var err error
+	n.neighbours.deaf, err = l.Listen(func(frame []byte) {
+		if h, ok := aoe.DecodeHeader(frame); ok {
+			n.neighbours.hear(h, frame)
+		}
+	})
+	if err != nil {
+		t.log.WithError(err).Warnf("interface %s: other machines that serve an address of ours will not be noticed", n.name)
+	}
+}
+
+// deafen ends what listen began.
+func (s *neighbours) deafen() {
+	if s.deaf == nil {
+		return
+	}
+	if err := s.deaf(); err != nil {
+		s.target.log.WithError(err).Warnf("interface %s: closing what listens for other targets", s.netif.name)
+	}
+	s.deaf = nil
+}
+
 // sleep waits, and reports false if s ends meanwhile.
 func (s *neighbours) sleep(d time.Duration) bool {
 	select {

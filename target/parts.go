@@ -48,6 +48,13 @@ type LinkGroup interface {
 	Close() error
 }
 
+// ReplyListener is a LinkGroup some of whose links bring requests only. Listen
+// calls heard for each reply that comes to the interface, until end, which is nil
+// if the links bring them themselves.
+type ReplyListener interface {
+	Listen(heard func(frame []byte)) (end func() error, err error)
+}
+
 // Op is what a Queue does with a Store.
 type Op uint8
 

@@ -26,6 +26,7 @@ func (t *Target) relink(n *netif) error {
 		n.closeGroup()
 		return fmt.Errorf("cannot receive on %s: %w", n.name, err)
 	}
+	t.listen(n)
 	n.linked.Store(true)
 	for i, w := range n.workers[:n.lanes] {
 		w.opened.Store(&links[i])
@@ -88,6 +89,7 @@ func (n *netif) closeGroup() {
 	if n.group == nil {
 		return
 	}
+	n.neighbours.deafen()
 	if err := n.group.Close(); err != nil {
 		n.workers[0].target.log.WithError(err).Warnf("interface %s: closing what spreads its frames", n.name)
 	}

@@ -40,7 +40,7 @@ func startVblade(t *testing.T, ns netiotest.Netns, slots ...string) (stop func()
 // refused in every dialect, unless forced; one that it serves later is shown.
 func TestAnotherTarget(t *testing.T) {
 	t.Parallel()
-	for _, link := range []string{"ring", "raw"} {
+	for _, link := range []string{"ring", "raw", "xdp"} {
 		t.Run(link, func(t *testing.T) {
 			here, there := netiotest.Pair(t, 1500)
 			stop := startVblade(t, there, "1")

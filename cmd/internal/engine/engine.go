@@ -49,7 +49,7 @@ func New(o Options) *target.Target {
 			if err != nil {
 				return nil, err
 			}
-			return group{g}, nil
+			return group{g, netif}, nil
 		},
 		PinThread:       pinThread,
 		OpenQueue:       queueOpener(o, disk.NewQueue),
@@ -62,7 +62,10 @@ func New(o Options) *target.Target {
 }
 
 // group is a netio.Group as a target.LinkGroup.
-type group struct{ *netio.Group }
+type group struct {
+	*netio.Group
+	netif string
+}
 
 func (g group) Links() []target.Link {
 	var links []target.Link
