@@ -124,7 +124,7 @@ func (o *owner) nativeHosts(s *ownSlot, file string, served bool) {
 	}
 	o.expect(0, file, "%s", command)
 	s.hosts = list
-	if text, _ := o.read(file); strings.ToUpper(text) != strings.ToUpper(strings.Join(append(list, ""), "\n")) {
+	if text, _ := o.read(file); !strings.EqualFold(text, strings.Join(append(list, ""), "\n")) {
 		o.fault("%s is %q, want %v", file, text, list)
 	}
 }

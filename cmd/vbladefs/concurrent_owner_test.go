@@ -23,7 +23,6 @@ type ownDrive struct {
 	name  string // empty: made by the export
 	path  string
 	there bool
-	model string
 }
 
 // ownSlot is an address of the owner.
