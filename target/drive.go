@@ -110,7 +110,8 @@ func (t *Target) findDrive(name string) (*drive, error) {
 	return nil, fmt.Errorf("%w: %q", ErrNoDrive, name)
 }
 
-// findDevice is the device of the drive of that name, which must be up.
+// findDevice is the device of the drive of that name, which must be up; the
+// drive is returned even if it is not.
 func (t *Target) findDevice(name string) (*drive, *device, error) {
 	d, err := t.findDrive(name)
 	if err != nil {
@@ -118,7 +119,7 @@ func (t *Target) findDevice(name string) (*drive, *device, error) {
 	}
 	dev := d.device.Load()
 	if dev == nil {
-		return nil, nil, fmt.Errorf("%w: drive %s is down: %s: %w", ErrStore, name, d.down, syscall.ENODEV)
+		return d, nil, fmt.Errorf("%w: drive %s is down: %s: %w", ErrStore, name, d.down, syscall.ENODEV)
 	}
 	return d, dev, nil
 }

@@ -185,6 +185,7 @@ func TestOpeningForWritingHoldsWhatArrives(t *testing.T) {
 // A drive that is down comes up as it was told to be; there is nothing of it to
 // pause or to measure.
 func TestLiveChangesOfDriveThatIsDown(t *testing.T) {
+	soon(t)
 	rig := newRig(t)
 	rig.Interface("eth0", 4200)
 	do := rig.Target().Do

@@ -10,6 +10,8 @@ func (SetPaused) opens() {}
 func (op SetPaused) apply(t *Target) error {
 	d, dev, err := t.findDevice(op.Drive)
 	switch {
+	case d != nil && dev == nil && !op.Paused: // it is not, as it is down
+		return nil
 	case err != nil:
 		return err
 	case dev.paused.Load() == op.Paused:

@@ -69,6 +69,7 @@ func TestDriveWaitsForItsStore(t *testing.T) {
 	want := target.DriveInfo{Name: "d", Path: "/disks/d", Sectors: 1000, ReadOnly: true, Cache: target.CacheDurable,
 		Model: "m", Serial: "s", Major: 7, Minor: 8, Firmware: 7, Ports: 1}
 	until(t, "the port is up", func() bool { p, _ := rig.Target().Port(blade, "eth0"); return p.Up && p.Down == "" })
+	until(t, "it is announced", func() bool { return driveOf(t, rig, "d").Stats.Announces == 1 })
 	if d := driveOf(t, rig, "d"); d.Stats.Announces != 1 {
 		t.Errorf("%d announcements", d.Stats.Announces)
 	} else if d.Stats = (target.Stats{}); d != want {
