@@ -138,7 +138,7 @@ func (t *Target) share(d *device, op AddDrive) error {
 	if op.Access == AccessReadOnly {
 		return d.join(op)
 	}
-	err := t.makeWritable(d, nil)
+	err := t.makeWritable(d, t.byName[op.Name]) // who swaps back to d is on it already
 	switch {
 	case t.closed:
 		return ErrClosed

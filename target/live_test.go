@@ -207,3 +207,20 @@ func TestLiveChangesOfDriveThatIsDown(t *testing.T) {
 	must(t, do(target.SetReadOnly{Drive: "d"}))
 	wantWrite(t, rig, blade, false)
 }
+
+// Opening the same medium anew once it can be written has its drive take writes.
+func TestRebindToAMediumThatCanBeWrittenNow(t *testing.T) {
+	rig := newRig(t)
+	rig.Interface("eth0", 4200)
+	path := "/disks/d"
+	medium := rig.Machine().AddMedium(path, 1000, true)
+	do := rig.Target().Do
+	must(t, do(target.AddDrive{Name: "d", Path: path}))
+	must(t, do(target.AddPort{Drive: "d", Addr: blade, Interface: "eth0"}))
+	rig.Collect("eth0", 1)
+	wantWrite(t, rig, blade, true)
+	medium.SetReadOnly(false)
+	must(t, do(target.Rebind{Addr: blade, Interface: "eth0", Path: path}))
+	rig.Collect("eth0", 1)
+	wantWrite(t, rig, blade, false)
+}

@@ -153,15 +153,17 @@ func (k *Keeper) attempt() {
 
 	k.mu.Lock()
 	k.attempted, k.err = covered, err
+	var tell func()
 	if err == nil {
 		k.saved = covered
-		k.succeeded()
+		tell = k.succeeded()
 	} else {
-		k.failed(err, time.Now())
+		tell = k.failed(err, time.Now())
 	}
 	close(k.round)
 	k.round = make(chan struct{})
 	k.mu.Unlock()
+	tell() // who reads the log may be slow, and workers take mu
 	for _, then := range thens {
 		then(err)
 	}
@@ -187,25 +189,32 @@ func (k *Keeper) replace(text []byte) error {
 	return nil
 }
 
-func (k *Keeper) succeeded() {
+// succeeded returns what logs that saves succeed again; mu is held.
+func (k *Keeper) succeeded() (tell func()) {
+	tell = func() {}
 	if k.failures > 0 {
-		k.log.Infof("the state is saved again, in %s", k.Path())
+		tell = func() { k.log.Infof("the state is saved again, in %s", k.Path()) }
 	}
 	k.failures, k.notBefore, k.quiet = 0, time.Time{}, time.Time{}
+	return tell
 }
 
-// failed logs a failure, the more seldom the longer it lasts, and sets the time
-// of the next attempt.
-func (k *Keeper) failed(err error, now time.Time) {
+// failed sets the time of the next attempt, and returns what logs the failure,
+// the more seldom the longer it lasts; mu is held.
+func (k *Keeper) failed(err error, now time.Time) (tell func()) {
+	tell = func() {}
 	delay := min(patience<<min(k.failures, 10), longestRetry)
 	if !now.Before(k.quiet) {
 		k.quiet = now.Add(delay)
-		k.log.Errorf("THE STATE IS NOT SAVED: %v. What is exported is served on, but what has changed since the last save is lost when the daemon ends. %s; it is tried again",
-			err, k.advice(err))
+		tell = func() {
+			k.log.Errorf("THE STATE IS NOT SAVED: %v. What is exported is served on, but what has changed since the last save is lost when the daemon ends. %s; it is tried again",
+				err, k.advice(err))
+		}
 	}
 	k.failures++
 	k.notBefore = now.Add(shortestRetry)
 	k.due = now.Add(delay)
+	return tell
 }
 
 // advice is what to do about a failed save.

@@ -322,3 +322,40 @@ func TestOverBudget(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// slowReader is a log that nobody reads for now.
+type slowReader struct{ begun, read chan struct{} }
+
+func (r slowReader) Write(b []byte) (int, error) {
+	select {
+	case r.begun <- struct{}{}:
+	default:
+	}
+	<-r.read
+	return len(b), nil
+}
+
+// Workers tell of changes: they never wait for who reads the log.
+func TestChangedWaitsForNoLog(t *testing.T) {
+	dir, r := t.TempDir(), slowReader{make(chan struct{}, 1), make(chan struct{})}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	log := logrus.New()
+	log.SetOutput(r)
+	k := open(t, dir, log)
+	t.Cleanup(func() { close(r.read) })
+	k.Start(new(source).text)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	k.Changed(func(error) {})
+	<-r.begun
+	done := make(chan struct{})
+	go func() { defer close(done); k.Changed(nil) }()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Error("a change waits while a failure is logged")
+	}
+}
