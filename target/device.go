@@ -116,6 +116,9 @@ func (t *Target) release(d *device) {
 		}
 	}
 	if d.order.idle() {
+		if t.claims[d.key] == nil { // else the caller has it
+			defer t.claim(d.key)() // whoever opens it now would meet our own claim
+		}
 		t.outside(closeStore)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -315,4 +316,43 @@ func TestLongConfigStringOnSmallFrames(t *testing.T) {
 			t.Errorf("%s: %d bytes of the string, want %d", netif, len(c.String), want)
 		}
 	}
+}
+
+// slowToClose is a store that takes its time to close.
+type slowToClose struct {
+	target.Store
+	closing func()
+	closed  func()
+}
+
+func (s slowToClose) Close() error {
+	s.closing()
+	defer s.closed()
+	return s.Store.Close()
+}
+
+// Who adds a device that is being closed gets it, and is not refused because of
+// our own claim.
+func TestAddOfADeviceThatIsBeingClosed(t *testing.T) {
+	m := targettest.NewMachine(t)
+	m.AddMedium("/disks/d", 100, false)
+	closing, goOn := make(chan struct{}, 2), make(chan struct{})
+	var claimed atomic.Bool
+	tgt := altered(t, m, func(p *target.Parts) {
+		open := p.OpenStore
+		p.OpenStore = func(path string, o target.StoreOptions) (target.Store, error) {
+			if claimed.Swap(true) {
+				return nil, syscall.EBUSY
+			}
+			s, err := open(path, o)
+			return slowToClose{s, func() { closing <- struct{}{}; <-goOn }, func() { claimed.Store(false) }}, err
+		}
+	})
+	must(t, tgt.Do(target.AddDrive{Name: "d", Path: "/disks/d"}))
+	_, removed := background(func() error { return tgt.Do(target.RemoveDrive{Name: "d"}) })
+	<-closing
+	_, added := background(func() error { return tgt.Do(target.AddDrive{Name: "d", Path: "/disks/d"}) })
+	time.AfterFunc(50*time.Millisecond, func() { close(goOn) })
+	must(t, <-added)
+	must(t, <-removed)
 }
