@@ -70,7 +70,7 @@ func TestAnotherTarget(t *testing.T) {
 			startVblade(t, there, "2")
 			d.await("vblade's announcement is a conflict", func() bool {
 				for line := range strings.Lines(d.read("log")) {
-					if strings.Contains(line, "conflict") && strings.Contains(line, "0.2") && strings.Contains(line, host) {
+					if strings.Contains(line, "conflict: 0.2 is served here") && strings.Contains(line, host) {
 						return true
 					}
 				}

@@ -209,7 +209,7 @@ func reportRetransmits(t *testing.T, r *rig) {
 // checkComplaints: nothing in the client's kernel log that no load and no pause explains. Error replies, for one, are
 // dropped by the driver, so a target must never send it any.
 func checkComplaints(t *testing.T, r *rig) {
-	if text := r.run(t, "dmesg | grep -iE 'error packet|runt|BUG|Oops|hung' || true"); text != "" {
+	if text := r.run(t, "dmesg | grep -E '[Ee]rror packet|runt|BUG:|Oops|hung' || true"); text != "" {
 		t.Errorf("the client complains:\n%s", text)
 	}
 }

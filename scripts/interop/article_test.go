@@ -1,0 +1,111 @@
+package interop
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestArticle types the article's lines for the three kernel targets under `vbladefs run`, as they are there but for the
+// names of the loop devices, and mounts each export from the Linux client.
+func TestArticle(t *testing.T) {
+	binary := build(t)
+	r := newRig(t, 9000)
+	d := startDaemon(t, r, binary)
+	disks := []disk{newDisk(t, 16<<20), newDisk(t, 16<<20), newDisk(t, 16<<20)}
+	kvadd, err := filepath.Abs("../kvadd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := underRun(t, r, d, binary, strings.NewReplacer("/dev/loop0", disks[0].loop, "/dev/loop1", disks[1].loop,
+		"/dev/loop2", disks[2].loop, "./kvadd", kvadd).Replace(`set -e
+		[ -d /sys/kvblade ]
+		./kvadd 0 0 eth0 /dev/loop0
+		echo add /dev/loop1 0 1 eth0 > /proc/aoeserver
+		echo add do /dev/loop2 > /sys/vblade/drives
+		echo add eth0 0 2 32 8 > /sys/vblade/do/ports
+		cat /proc/aoeserver
+		cat /sys/kvblade/*@*/bpath
+		cat /sys/vblade/do/ports`))
+	t.Logf("under vbladefs run:\n%s", out)
+	for _, d := range disks {
+		if !strings.Contains(out, d.loop) {
+			t.Errorf("%s is not listed", d.loop)
+		}
+	}
+	full := framePayload(9000)
+	exports := []export{{"e0.0", disks[0], full, 0}, {"e0.1", disks[1], full, 0}, {"e0.2", disks[2], 8 * 512, 32}}
+	checkDiscovery(t, r, exports...)
+	checkSize(t, r, exports...)
+	checkPayload(t, r, exports...)
+	for _, e := range exports {
+		t.Run("ext4 on "+e.name, func(t *testing.T) { checkExt4(t, r, e) })
+	}
+	t.Run("complaints", func(t *testing.T) { checkComplaints(t, r) })
+}
+
+// underRun runs a shell script under `vbladefs run`.
+func underRun(t *testing.T, r *rig, d *daemon, binary, script string) string {
+	t.Helper()
+	cmd := exec.CommandContext(r.ctx, binary, "run", "-mount", d.mount, "--", "sh", "-c", script)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("vbladefs run: %v\n%s\nits log:\n%s", err, out, d.cat(t, "log"))
+	}
+	return string(out)
+}
+
+// TestRestart kills the daemon under a mounted file system of the Linux client that writes and reads back, twice, and
+// starts it again from its state.
+func TestRestart(t *testing.T) {
+	binary := build(t)
+	r := newRig(t, 9000)
+	d := startDaemon(t, r, binary, "-state", filepath.Join(t.TempDir(), "state"))
+	e := export{"e3.7", newDisk(t, 32<<20), framePayload(9000), 0}
+	d.echo(t, "add data "+e.disk.loop, "vblade/drives")
+	d.echo(t, "add eth0 3 7", "vblade/data/ports")
+	checkDiscovery(t, r, e)
+	r.run(t, "mkfs.ext4 -q -F %[1]s; mount -t ext4 %[1]s /mnt", e.dev())
+	r.run(t, writeLoad)
+	for range 2 {
+		saved := d.cat(t, "saved")
+		if err := d.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		err := <-d.exited
+		d.exited <- err
+		d = startDaemonAt(t, r, binary, d.mount, d.args...)
+		if now := d.cat(t, "saved"); now != saved {
+			t.Errorf("state before:\n%s\nafter:\n%s", saved, now)
+		}
+		r.run(t, loadGoesOn)
+	}
+	t.Logf("rounds of the load: %s", strings.TrimSpace(r.run(t, "touch /tmp/stop; until_ok test -e /tmp/ended; cat /tmp/rounds")))
+	t.Run("complaints", func(t *testing.T) { checkComplaints(t, r) })
+	r.run(t, "umount /mnt; e2fsck -fn %s", e.dev())
+	checkContent(t, r, e)
+	d.stop(t)
+}
+
+// writeLoad starts a process of the client that writes and reads back, each time through to the target.
+const writeLoad = `
+	(
+		n=0
+		while [ ! -e /tmp/stop ]; do
+			n=$((n + 1))
+			dd if=/dev/urandom of=/tmp/in bs=4k count=64 2>/dev/null
+			dd if=/tmp/in of=/mnt/load bs=4k oflag=direct conv=fsync 2>/dev/null || { echo write >/tmp/failed; break; }
+			dd if=/mnt/load of=/tmp/out bs=4k iflag=direct 2>/dev/null || { echo read >/tmp/failed; break; }
+			cmp /tmp/in /tmp/out >/dev/null || { echo compare >/tmp/failed; break; }
+			echo $n >/tmp/rounds
+		done
+		touch /tmp/ended
+	) >/dev/null 2>&1 &
+	until_ok test -s /tmp/rounds`
+
+// loadGoesOn waits until it has gone on, without an error.
+const loadGoesOn = `
+	before=$(cat /tmp/rounds)
+	until_ok sh -c "[ -e /tmp/failed ] || [ \$(cat /tmp/rounds) -gt $((before + 1)) ]"
+	[ ! -e /tmp/failed ] || { cat /tmp/failed; exit 1; }`
