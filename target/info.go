@@ -14,9 +14,14 @@ type Stats struct {
 	WriteSectors uint64
 	Others       uint64 // other requests answered: identify, flush, config, …
 	Errors       uint64 // requests answered with an AoE or ATA error
+	ATAErrors    uint64 // those of them with an ATA error
 	Dropped      uint64 // requests dropped: no buffer free, refused source, malformed
 	InFlight     uint64 // requests with the backing store at this moment
 	Announces    uint64
+	Full         uint64 // requests dropped because all buffers were in use, among Dropped
+	Depth        uint64 // sum of the requests in flight that each ATA request found
+	// Sums of the time from a request's arrival to its reply, to the turn of a worker.
+	ReadTime, WriteTime, OtherTime time.Duration
 }
 
 // Add adds o to s.
@@ -30,6 +35,12 @@ func (s *Stats) Add(o Stats) {
 	s.Dropped += o.Dropped
 	s.InFlight += o.InFlight
 	s.Announces += o.Announces
+	s.ATAErrors += o.ATAErrors
+	s.Full += o.Full
+	s.Depth += o.Depth
+	s.ReadTime += o.ReadTime
+	s.WriteTime += o.WriteTime
+	s.OtherTime += o.OtherTime
 }
 
 // DriveInfo describes a drive at one moment.
@@ -37,6 +48,8 @@ type DriveInfo struct {
 	Name         string
 	Path         string
 	Sectors      uint64
+	Offset       uint64 // sectors of the store before the drive, as configured
+	Length       uint64 // as configured; 0: to the end of the store
 	ReadOnly     bool
 	Cache        Cache
 	Model        string // as set, without padding
@@ -72,10 +85,12 @@ type BladeInfo struct {
 	Addr    aoe.Addr
 	Drive   string
 	Config  []byte
-	Masks   []aoe.MAC // the protocol's MAC mask list
-	Reserve []aoe.MAC // the protocol's reserve list
-	Accept  []aoe.MAC // hosts that alone are answered, newest first
-	Deny    []aoe.MAC // hosts that are not answered, newest first
+	Masks   []aoe.MAC                 // the protocol's MAC mask list
+	Reserve []aoe.MAC                 // the protocol's reserve list
+	Accept  []aoe.MAC                 // hosts that alone are answered, newest first
+	Deny    []aoe.MAC                 // hosts that are not answered, newest first
+	Access  [AccessPoints]*AccessList // nil: everyone may
+	Loud    bool                      // announced by broadcast, whatever the lists say
 }
 
 // State is everything that is exported, at one moment.
@@ -83,6 +98,7 @@ type State struct {
 	Drives []DriveInfo // in order of creation
 	Ports  []PortInfo  // in order of creation
 	Blades []BladeInfo // by address
+	Limits []MTULimit  // by interface name
 	Served bool        // something was exported once
 }
 
@@ -114,4 +130,8 @@ type InterfaceInfo struct {
 	Foreign      uint64 // frames for addresses that are not exported here
 	ReceiveDrops uint64 // frames lost before they were looked at
 	SendDrops    uint64 // replies that the interface refused
+	// What passed the link, of AoE frames; a batch is what one call took or sent.
+	Received, ReceivedBytes, ReceivedBatches uint64
+	Sent, SentBytes, SentBatches             uint64
+	Broadcasts                               uint64 // requests with wildcards that named an export
 }

@@ -9,7 +9,8 @@ type Operation interface {
 }
 
 // EveryInterface as a port's interface stands for all Ethernet interfaces,
-// present and future.
+// present and future. Other patterns do for those that they match: names with *
+// for any run of characters and ? for one, several separated by commas.
 const EveryInterface = "*"
 
 // Limits of what operations accept.
@@ -38,6 +39,9 @@ type AddDrive struct {
 	Access Access
 	Cache  Cache // empty: the target's default
 	Force  bool  // even if someone else has claimed it
+	// The part of the store that is the drive, in sectors from Offset on; Length 0: to
+	// its end.
+	Offset, Length uint64
 	// Wait makes no error of a store that cannot be opened now: the drive is down
 	// until it can.
 	Wait bool
