@@ -14,14 +14,9 @@ type Stats struct {
 	WriteSectors uint64
 	Others       uint64 // other requests answered: identify, flush, config, …
 	Errors       uint64 // requests answered with an AoE or ATA error
-	ATAErrors    uint64 // those of them with an ATA error
 	Dropped      uint64 // requests dropped: no buffer free, refused source, malformed
 	InFlight     uint64 // requests with the backing store at this moment
 	Announces    uint64
-	Full         uint64 // requests dropped because all buffers were in use, among Dropped
-	Depth        uint64 // sum of the requests in flight that each ATA request found
-	// Sums of the time from a request's arrival to its reply, to the turn of a worker.
-	ReadTime, WriteTime, OtherTime time.Duration
 }
 
 // Add adds o to s.
@@ -35,12 +30,6 @@ func (s *Stats) Add(o Stats) {
 	s.Dropped += o.Dropped
 	s.InFlight += o.InFlight
 	s.Announces += o.Announces
-	s.ATAErrors += o.ATAErrors
-	s.Full += o.Full
-	s.Depth += o.Depth
-	s.ReadTime += o.ReadTime
-	s.WriteTime += o.WriteTime
-	s.OtherTime += o.OtherTime
 }
 
 // DriveInfo describes a drive at one moment.
@@ -130,8 +119,4 @@ type InterfaceInfo struct {
 	Foreign      uint64 // frames for addresses that are not exported here
 	ReceiveDrops uint64 // frames lost before they were looked at
 	SendDrops    uint64 // replies that the interface refused
-	// What passed the link, of AoE frames; a batch is what one call took or sent.
-	Received, ReceivedBytes, ReceivedBatches uint64
-	Sent, SentBytes, SentBatches             uint64
-	Broadcasts                               uint64 // requests with wildcards that named an export
 }

@@ -22,12 +22,7 @@ const maxDeviceShown = 30
 
 // State is what the listing shows: everything the engine serves, in creation
 // order, and whether it ever served anything.
-type State struct {
-	Drives []target.DriveInfo
-	Ports  []target.PortInfo
-	Blades []target.BladeInfo
-	Served bool // shows the access lists' heading, then for ever
-}
+type State target.State
 
 // List is the text of the file: exports newest first, then their access lists.
 func List(s State) []byte {
