@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vbladefs/cmd/internal/daemon"
 	"vbladefs/cmd/internal/mountns"
 	"vbladefs/cmd/internal/procview"
 )
@@ -52,7 +53,7 @@ func view(args []string) error {
 func serveView(mount string) error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	setName("vbladefs")
-	log := newLogger()
+	log := daemon.NewLogger("vbladefs", os.Stderr)
 	told := os.NewFile(viewTold, "told")
 	var v mountns.View
 	if err := json.NewDecoder(told).Decode(&v); err != nil {

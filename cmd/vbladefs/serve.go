@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/syslog"
 	"os"
 	"os/signal"
 	"os/user"
@@ -16,22 +15,14 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
-	logrussyslog "github.com/sirupsen/logrus/hooks/syslog"
 
 	"vbladefs/cmd/internal/bytesize"
+	"vbladefs/cmd/internal/daemon"
 	"vbladefs/cmd/internal/engine"
 	"vbladefs/fusectl"
 	"vbladefs/netio"
 	"vbladefs/target"
 )
-
-// closeGrace is how long a stopping daemon waits for requests that a drive
-// has not finished.
-const closeGrace = 10 * time.Second
-
-// minProcessors is how many threads may run Go code at once, however few
-// processors there are.
-const minProcessors = 4
 
 // maxWorkers bounds -workers: each has memory of its own, 20 MiB by default.
 const maxWorkers = 64
@@ -139,52 +130,37 @@ func serve(args []string, stdout io.Writer) error {
 		return badUsage("-cpus: %v", err)
 	}
 	events := fusectl.NewEvents()
-	log := newLogger()
+	log := daemon.NewLogger("vbladefs", os.Stderr)
 	log.AddHook(events)
 	o.warn(log)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	// A daemon outlives the terminal that started it, and whoever read its log.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	raiseFileLimit()
-	// A worker keeps its processor while it is busy. With no more than one the
-	// runtime would let the goroutines behind it wait for milliseconds; with more
-	// it leaves their turns to the kernel.
-	runtime.GOMAXPROCS(max(minProcessors, runtime.GOMAXPROCS(0)) + o.workers - 1)
-
 	kept, err := openState(o.state, log)
 	if err != nil {
 		return err
 	}
-	t := engine.New(engine.Options{Link: o.link, IO: o.io, Cache: target.Cache(o.cache), Spin: o.busyPoll,
+	d := daemon.Start(engine.Options{Link: o.link, IO: o.io, Cache: target.Cache(o.cache), Spin: o.busyPoll,
 		RingBytes: int(o.ring), Requests: o.requests, Workers: o.workers, CPUs: o.cpus, Keeper: keeperOf(kept), Log: log})
-	go engine.Follow(ctx, t, log)
-	exports := newThrifty(t)
 	options := fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty,
 		Save: func() error { return errNotKept }}
 	if kept != nil {
 		// Before anybody can write to the tree. Not on the main thread, which the kernel
 		// would have to wake for every drive that another goroutine opened.
 		restored := make(chan struct{})
-		go func() { defer close(restored); restore(exports, kept, log) }()
+		go func() { defer close(restored); restore(d.Exports, kept, log) }()
 		<-restored
 		options.Save, options.Settle = kept.Save, kept.Settle
 	}
-	tree, err := fusectl.Mount(o.dir, exports, options)
-	if err != nil {
+	if err := d.Mount(o.dir, options); err != nil {
 		return err
 	}
-	log.Infof("control tree on %s; `cat %s/README` says how to use it", o.dir, o.dir)
-	go func() {
-		if tree.Wait(); ctx.Err() == nil {
-			log.Error("somebody unmounted the control tree; exports are served on, restart to control them again")
-		}
-	}()
 	<-ctx.Done()
 	go log.Info("stopping") // nobody may be left to read it
-	closing, cancel := context.WithTimeout(context.Background(), closeGrace)
+	closing, cancel := context.WithTimeout(context.Background(), daemon.Grace)
 	defer cancel()
-	return errors.Join(tree.Unmount(), saveState(closing, kept), t.Close(closing), closeState(closing, kept))
+	return errors.Join(d.Unmount(), saveState(closing, kept), d.Close(closing), closeState(closing, kept))
 }
 
 // lookupGroup returns the number of a group given by name or number; 0 for
@@ -203,18 +179,4 @@ func lookupGroup(name string) (uint32, error) {
 	}
 	gid, err = strconv.ParseUint(g.Gid, 10, 32)
 	return uint32(gid), err
-}
-
-// newLogger logs to stderr and, where there is one, to syslog.
-func newLogger() *logrus.Logger {
-	log := logrus.New()
-	log.SetOutput(os.Stderr)
-	log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true})
-	hook, err := logrussyslog.NewSyslogHook("", "", syslog.LOG_INFO|syslog.LOG_DAEMON, "vbladefs")
-	if err != nil {
-		log.Infof("not logging to syslog: %v", err)
-		return log
-	}
-	log.AddHook(hook)
-	return log
 }

@@ -1,0 +1,104 @@
+// Package daemon is what every daemon of this program shares: the engine with
+// its control tree, the log, the way into the background, the pid file and
+// sockets that nobody else can get between.
+//
+//	command line, files ─▶ personality ─operations─▶ Daemon ─▶ engine, tree
+//
+// What a personality asks for, and when, is its own business.
+package daemon
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"vbladefs/cmd/internal/engine"
+	"vbladefs/fusectl"
+	"vbladefs/target"
+)
+
+// Grace is how long a stopping daemon waits for requests that a drive has not
+// finished.
+const Grace = 10 * time.Second
+
+// minProcessors is how many threads may run Go code at once, however few
+// processors there are.
+const minProcessors = 4
+
+// Daemon is a running engine. Its methods may be called concurrently.
+type Daemon struct {
+	Exports fusectl.Engine
+
+	target *target.Target
+	log    *logrus.Logger
+	tree   *fusectl.Server
+	unfollow,
+	stopped context.CancelFunc
+}
+
+// Start starts an engine without exports that follows the interfaces of this
+// network namespace. Mount and Stop come later.
+func Start(o engine.Options) *Daemon {
+	raiseFileLimit()
+	// A worker keeps its processor while it is busy. With no more than one the
+	// runtime would let the goroutines behind it wait for milliseconds; with more
+	// it leaves their turns to the kernel.
+	runtime.GOMAXPROCS(max(minProcessors, runtime.GOMAXPROCS(0)) + max(o.Workers, 1) - 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	t := engine.New(o)
+	go engine.Follow(ctx, t, o.Log)
+	return &Daemon{Exports: newThrifty(t), target: t, log: o.Log, unfollow: cancel, stopped: func() {}}
+}
+
+// Mount mounts the control tree on dir. Exports outlive it: when somebody
+// unmounts it, they are served on.
+func (d *Daemon) Mount(dir string, o fusectl.Options) error {
+	tree, err := fusectl.Mount(dir, d.Exports, o)
+	if err != nil {
+		return err
+	}
+	d.log.Infof("control tree on %s; `cat %s/README` says how to use it", dir, dir)
+	ctx, cancel := context.WithCancel(context.Background())
+	d.tree, d.stopped = tree, cancel
+	go func() {
+		if tree.Wait(); ctx.Err() == nil {
+			d.log.Error("somebody unmounted the control tree; exports are served on, restart to control them again")
+		}
+	}()
+	return nil
+}
+
+// Unmount takes the control tree away, if there is one.
+func (d *Daemon) Unmount() error {
+	if d.tree == nil {
+		return nil
+	}
+	d.stopped()
+	return d.tree.Unmount()
+}
+
+// Close finishes what has arrived, answers it, and releases everything. It waits
+// no longer than ctx.
+func (d *Daemon) Close(ctx context.Context) error {
+	d.unfollow()
+	return d.target.Close(ctx)
+}
+
+// Apply carries out operations, in order and on another thread than the main
+// one, which the kernel would have to wake for every store that another
+// goroutine opened. An operation that fails is reported; the others are carried
+// out.
+func (d *Daemon) Apply(operations []target.Operation, report func(target.Operation, error)) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, op := range operations {
+			if err := d.Exports.Do(op); err != nil {
+				report(op, err)
+			}
+		}
+	}()
+	<-done
+}
