@@ -16,12 +16,8 @@ var HostsGrammars = []string{"add MAC...", "del MAC...", "set MAC...", "clear"}
 // ParseHosts reads a line written to a list of addr. A blank line or a comment is
 // no operation and no error.
 func ParseHosts(addr aoe.Addr, list target.HostList, line string) (target.Operation, error) {
-	words := fields(line)
-	if len(words) == 0 {
-		return nil, nil
-	}
-	c, err := text.Match(words, HostsGrammars...)
-	if err != nil {
+	c, found, err := text.MatchLine(line, HostsGrammars...)
+	if !found {
 		return nil, err
 	}
 	hosts, err := macs(c.Values)

@@ -13,8 +13,6 @@
 package native
 
 import (
-	"strings"
-
 	"vbladefs/compat/text"
 	"vbladefs/target"
 	"vbladefs/target/aoe"
@@ -39,12 +37,8 @@ func ParseFolderName(name string) (aoe.Addr, bool) {
 // ParseBlades reads a line written to blades. A blank line or a comment is no
 // operation and no error.
 func ParseBlades(line string) (target.Operation, error) {
-	words := fields(line)
-	if len(words) == 0 {
-		return nil, nil
-	}
-	c, err := text.Match(words, BladesGrammars...)
-	if err != nil {
+	c, found, err := text.MatchLine(line, BladesGrammars...)
+	if !found {
 		return nil, err
 	}
 	addr, err := address(c.Values[0])
@@ -61,12 +55,8 @@ func ParseBlades(line string) (target.Operation, error) {
 // ParsePorts reads a line written to ports. A blank line or a comment is no
 // operation and no error.
 func ParsePorts(line string) (target.Operation, error) {
-	words := fields(line)
-	if len(words) == 0 {
-		return nil, nil
-	}
-	c, err := text.Match(words, PortsGrammars...)
-	if err != nil {
+	c, found, err := text.MatchLine(line, PortsGrammars...)
+	if !found {
 		return nil, err
 	}
 	addr, err := address(c.Values[0])
@@ -126,16 +116,4 @@ func address(w text.Word) (aoe.Addr, error) {
 			w, target.MaxShelf, target.MaxSlot)
 	}
 	return addr, nil
-}
-
-// fields splits a line into words and drops the comment: from the first word
-// that begins with #.
-func fields(line string) []text.Word {
-	words := text.Fields(line, " \t")
-	for i, word := range words {
-		if strings.HasPrefix(word.Text, "#") {
-			return words[:i]
-		}
-	}
-	return words
 }

@@ -1,6 +1,8 @@
 package text
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -66,6 +68,26 @@ func (c Command) Has(flag string) bool {
 // it. Of several grammars each must have a verb.
 func Match(words []Word, grammars ...string) (Command, error) {
 	return match(words, grammars, func(word, verb string) bool { return word == verb })
+}
+
+// MatchLine is Match for a line of a dialect that knows comments: from the first
+// word that begins with # on, so that a path may have one inside. No error and
+// not found: there is nothing else in the line.
+func MatchLine(line string, grammars ...string) (c Command, found bool, err error) {
+	words := Fields(line, " \t")
+	comment := slices.IndexFunc(words, func(w Word) bool { return w.Text[0] == '#' })
+	if comment >= 0 {
+		words = words[:comment]
+	}
+	if len(words) == 0 {
+		return Command{}, false, nil
+	}
+	c, err = Match(words, grammars...)
+	var at At
+	if comment >= 0 && errors.As(err, &at) && at.Column == behind(words) {
+		err = fmt.Errorf("%w; from a word that begins with # on it is a comment", err)
+	}
+	return c, err == nil, err
 }
 
 // MatchPrefix is Match for a dialect of which only the start of a verb counts.

@@ -72,6 +72,39 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// TestMatchLine: a comment is no part of a command, and is named where it took
+// the place of a word.
+func TestMatchLine(t *testing.T) {
+	for _, tt := range []struct {
+		line, want string
+		found      bool
+		column     int
+		reason     string
+	}{
+		{"", "()", false, 0, ""},
+		{" \t", "()", false, 0, ""},
+		{"  #add 1 2", "()", false, 0, ""},
+		{" del 1", "del(1)", true, 0, ""},
+		{"del 1 # x y z", "del(1)", true, 0, ""},
+		{"add a#b #x", "()", false, 8, "a word is missing: want add A B [C [D]] [ro|rw] [force]; from a word that begins with # on it is a comment"},
+		{"add a", "()", false, 6, "a word is missing: want add A B [C [D]] [ro|rw] [force]"},
+		{"del 1 2 #", "()", false, 7, `"2" is one word too many: want del A`},
+	} {
+		c, found, err := MatchLine(tt.line, grammars...)
+		message := ""
+		if err != nil {
+			message = strings.TrimPrefix(err.Error(), target.ErrMalformed.Error()+": ")
+		}
+		if got := show(c); got != tt.want || found != tt.found || message != tt.reason {
+			t.Errorf("%q: got %s, %t, %v; want %s, %t, %s", tt.line, got, found, err, tt.want, tt.found, tt.reason)
+		}
+		var at At
+		if errors.As(err, &at); at.Column != tt.column {
+			t.Errorf("%q: the mistake is at column %d, want %d", tt.line, at.Column, tt.column)
+		}
+	}
+}
+
 func TestMatchPrefix(t *testing.T) {
 	c, err := MatchPrefix(Fields("delete 1", " "), grammars...)
 	if got := show(c); err != nil || got != "del(1)" {

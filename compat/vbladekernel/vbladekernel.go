@@ -37,12 +37,8 @@ var (
 // ParseDrives reads a line written to drives. A blank line or a comment is no
 // operation and no error. What a drive may be called is target's to say.
 func ParseDrives(line string) (target.Operation, error) {
-	words := fields(line)
-	if len(words) == 0 {
-		return nil, nil
-	}
-	c, err := text.Match(words, DrivesGrammars...)
-	if err != nil {
+	c, found, err := text.MatchLine(line, DrivesGrammars...)
+	if !found {
 		return nil, err
 	}
 	name := c.Values[0].Text
@@ -71,12 +67,8 @@ func ParseDrives(line string) (target.Operation, error) {
 // ParsePorts reads a line written to the ports of drive. A blank line or a
 // comment is no operation and no error.
 func ParsePorts(drive, line string) (target.Operation, error) {
-	words := fields(line)
-	if len(words) == 0 {
-		return nil, nil
-	}
-	c, err := text.Match(words, PortsGrammars...)
-	if err != nil {
+	c, found, err := text.MatchLine(line, PortsGrammars...)
+	if !found {
 		return nil, err
 	}
 	addr, err := text.Addr(c.Values[1], c.Values[2])
@@ -110,16 +102,4 @@ func parseLimits(op target.AddPort, words []text.Word) (target.Operation, error)
 		op.Sectors = uint8(sectors)
 	}
 	return op, nil
-}
-
-// fields splits a line into words and drops the comment: from the first word
-// that begins with #, so that a path may have one inside.
-func fields(line string) []text.Word {
-	words := text.Fields(line, " \t")
-	for i, word := range words {
-		if word.Text[0] == '#' {
-			return words[:i]
-		}
-	}
-	return words
 }
