@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"vbladefs/target/aoe"
 )
@@ -112,6 +113,9 @@ func (t *Target) checkPort(op *AddPort) (info Interface, err error) {
 			return info, err
 		}
 		op.Interface = cmp.Or(info.Name, op.Interface)
+		if err := CheckInterfaceName(op.Interface); err != nil { // it may have been given by an alternative name
+			return info, err
+		}
 	}
 	blade := t.blades[op.Addr]
 	if blade == nil {
@@ -136,6 +140,26 @@ func (t *Target) lookup(name string) (Interface, error) {
 	}
 	return info, nil
 }
+
+// CheckInterfaceName refuses what no interface can be called by the rules of the
+// kernel's dev_valid_name, and the names that the kernel takes and no command can
+// say: those with control characters, and those that begin with #, as comments do.
+func CheckInterfaceName(name string) error {
+	const want = "want the name of an Ethernet interface, as ip link shows it"
+	control := func(c rune) bool { return c < ' ' || c == 0x7f }
+	switch {
+	case name == "" || name == "." || name == "..", len(name) > maxInterfaceName, strings.ContainsAny(name, "/: "),
+		strings.ContainsFunc(name, control):
+		return fmt.Errorf("%w: %.80q: %s", ErrNoInterface, name, want)
+	case strings.HasPrefix(name, "#"):
+		return fmt.Errorf("%w: %q: a word that begins with # is a comment: %s, or give it another (ip link set NAME name OTHER)",
+			ErrNoInterface, name, want)
+	}
+	return nil
+}
+
+// maxInterfaceName is the longest interface name, IFNAMSIZ without its NUL.
+const maxInterfaceName = 15
 
 func notEthernet(name string) error {
 	return fmt.Errorf("%w: %s; AoE needs an Ethernet interface", ErrNotEthernet, name)

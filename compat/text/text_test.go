@@ -76,7 +76,7 @@ func TestInterface(t *testing.T) {
 			t.Errorf("%q: got %q, %v", word, got, err)
 		}
 	}
-	for _, word := range []string{"", ".", "..", "a/b", "eth0:1", "a b", "a\r", "abcdefghijklmnop"} {
+	for _, word := range []string{"", ".", "..", "a/b", "eth0:1", "a b", "a\r", "abcdefghijklmnop", "#x", "#"} {
 		if got, err := Interface(Word{word, 1}); got != "" || !errors.Is(err, target.ErrNoInterface) {
 			t.Errorf("%q: got %q, %v; want %v", word, got, err, target.ErrNoInterface)
 		}

@@ -14,9 +14,6 @@ import (
 // MaxPath is the longest path that Linux takes, PATH_MAX without its NUL.
 const MaxPath = 4095
 
-// maxInterface is the longest interface name, IFNAMSIZ without its NUL.
-const maxInterface = 15
-
 // Number reads word as the number called what, from least to most. Its prefix
 // chooses the base as strtoul(3) does with base 0: 0x hexadecimal, 0 octal,
 // else decimal. Junk, signs and blanks are malformed, other values out of range.
@@ -52,18 +49,14 @@ func Addr(shelf, slot Word) (aoe.Addr, error) {
 	return aoe.Addr{Shelf: uint16(major), Slot: uint8(minor)}, nil
 }
 
-// Interface checks that an interface can be called word, by the rules of the
-// kernel's dev_valid_name; target.EveryInterface passes too. An impossible name
-// is an interface that does not exist.
+// Interface checks that an interface can be called word and named in commands
+// (target.CheckInterfaceName); target.EveryInterface passes too. An impossible
+// name is an interface that does not exist.
 func Interface(word Word) (string, error) {
-	name := word.Text
-	bad := name == "" || len(name) > maxInterface || name == "." || name == ".." ||
-		strings.ContainsAny(name, "/: ") || hasControl(name)
-	if bad {
-		return "", word.At(fmt.Errorf("%w: %s: want the name of an Ethernet interface, as ip link shows it",
-			target.ErrNoInterface, word))
+	if err := target.CheckInterfaceName(word.Text); err != nil {
+		return "", word.At(err)
 	}
-	return name, nil
+	return word.Text, nil
 }
 
 // Path makes word the absolute path of a file or device. A relative one starts
