@@ -61,6 +61,7 @@ func init() { // a variable that refers to itself through help
 		{"save", "[-mount DIRECTORY] [FILE]", "make what is exported durable now, or copy it to FILE", save},
 		{"restore", "[-mount DIRECTORY] [-exact] FILE", "export what FILE, a copy of the state, says", restoreState},
 		{"check", "FILE...", "find mistakes in copies of the state", check},
+		{"install-links", "[options] DIRECTORY", "make links in DIRECTORY to start the daemons under their own names", installLinks},
 		{"help", "[ctl]", "show this, or what each file of the tree takes and gives", helpCommand},
 		{"version", "", "show the version", func(_ []string, w io.Writer) error {
 			_, err := fmt.Fprintln(w, "vbladefs", version)
@@ -69,7 +70,12 @@ func init() { // a variable that refers to itself through help
 	}
 }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	if p, args := called(os.Args); p != nil {
+		os.Exit(p.run(args, os.Stdout, os.Stderr))
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run carries out one command line and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
@@ -137,5 +143,11 @@ commands:
 `)
 	for _, c := range commands {
 		_, _ = fmt.Fprintf(w, "  %-41s %s\n", c.name+" "+c.args, c.summary)
+	}
+	if len(personalities) > 0 {
+		_, _ = fmt.Fprint(w, "\ndaemons, as `vbladefs NAME ...` or under their own names:\n")
+	}
+	for _, p := range personalities {
+		_, _ = fmt.Fprintf(w, "  %-41s %s\n", p.name+" "+p.args, p.summary)
 	}
 }

@@ -66,7 +66,7 @@ func TestManualsAreInstalled(t *testing.T) {
 // TestOptions compares the options of vbladefs's commands with its manual.
 func TestOptions(t *testing.T) {
 	page := read(t, "docs/vbladefs.8")
-	for _, command := range []string{"serve", "run", "save", "restore"} {
+	for _, command := range []string{"serve", "run", "save", "restore", "install-links"} {
 		holdOptions(t, page, command)
 	}
 }
@@ -92,11 +92,12 @@ func holdOptions(t *testing.T, page, command string) {
 // TestCommands compares the commands of vbladefs with its manual.
 func TestCommands(t *testing.T) {
 	_, list, _ := strings.Cut(output(t, "vbladefs", "help"), "commands:\n")
+	list, _, _ = strings.Cut(list, "\n\n")
 	page := read(t, "docs/vbladefs.8")
-	commands := submatches(`(?m)^  ([a-z]+) `, list)
-	same(t, "commands: in help, and in the synopsis", commands, submatches(`(?m)^\.Nm\n\.Cm ([a-z]+)$`, page))
+	commands := submatches(`(?m)^  ([a-z-]+) `, list)
+	same(t, "commands: in help, and in the synopsis", commands, submatches(`(?m)^\.Nm\n\.Cm ([a-z-]+)$`, page))
 	description, _, _ := strings.Cut(page, ".Sh ACKNOWLEDGED WRITES")
-	same(t, "commands: in help, and described", commands, submatches(`(?m)^\.It Cm ([a-z]+)$`, description))
+	same(t, "commands: in help, and described", commands, submatches(`(?m)^\.It Cm ([a-z-]+)$`, description))
 }
 
 // TestBenchOptions compares the flags of aoebench with its help and its manual.
