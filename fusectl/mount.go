@@ -34,14 +34,9 @@ type Server struct {
 // place of a mount that a killed daemon left behind, and refuses dir if a
 // living one is there or if it holds anything. It needs root.
 func Mount(dir string, e Engine, o Options) (*Server, error) {
-	point, err := prepare(dir)
+	point, err := prepare(dir, o.NonEmpty)
 	if err != nil {
 		return nil, err
-	}
-	if !o.NonEmpty {
-		if err := point.refuseContents(); err != nil {
-			return nil, errors.Join(err, point.discard())
-		}
 	}
 	server, err := serve(point.dir, newTree(e, o))
 	if err != nil {
@@ -50,6 +45,16 @@ func Mount(dir string, e Engine, o Options) (*Server, error) {
 	s := &Server{fuse: server, point: point, removed: make(chan struct{})}
 	go s.await()
 	return s, nil
+}
+
+// CheckMountPoint refuses the dir that Mount would refuse, and leaves nothing
+// behind but that a killed daemon's mount is gone.
+func CheckMountPoint(dir string, nonEmpty bool) error {
+	point, err := prepare(dir, nonEmpty)
+	if err != nil {
+		return err
+	}
+	return point.discard()
 }
 
 // serve mounts t at dir and starts answering.

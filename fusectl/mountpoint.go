@@ -18,9 +18,9 @@ type mountPoint struct {
 	created []string // folders made for it, outermost first
 }
 
-// prepare makes dir ready: it creates what is missing of it and detaches dead
-// mounts of ours.
-func prepare(dir string) (mountPoint, error) {
+// prepare makes dir ready: it creates what is missing of it, detaches dead
+// mounts of ours, and refuses what it holds unless that may be hidden.
+func prepare(dir string, nonEmpty bool) (mountPoint, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return mountPoint{}, fmt.Errorf("mount point %q: %w", dir, err)
@@ -32,6 +32,9 @@ func prepare(dir string) (mountPoint, error) {
 	}
 	if err == nil {
 		err = clearDead(p.dir)
+	}
+	if err == nil && !nonEmpty {
+		err = p.refuseContents()
 	}
 	if err != nil {
 		return mountPoint{}, errors.Join(err, p.discard())

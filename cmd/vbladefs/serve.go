@@ -137,6 +137,9 @@ func serve(args []string, stdout io.Writer) error {
 	defer stop()
 	// A daemon outlives the terminal that started it, and whoever read its log.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	if err := fusectl.CheckMountPoint(o.dir, o.nonEmpty); err != nil { // before a state is made, or served
+		return err
+	}
 	kept, err := openState(o.state, log)
 	if err != nil {
 		return err
