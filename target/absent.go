@@ -157,7 +157,7 @@ func (t *Target) comeUp(d *drive, dev *device) {
 	d.device.Store(dev)
 	t.mu.Unlock()
 	for b := range d.bindings.all {
-		t.reach(b)
+		t.reach(b, nil)
 	}
 }
 

@@ -44,8 +44,8 @@ func (b *binding) belongs(info Interface) bool {
 }
 
 // reach puts b on the interfaces where it belongs, and keeps the reason where it
-// cannot.
-func (t *Target) reach(b *binding) {
+// cannot. Where that has failed just now it is not tried.
+func (t *Target) reach(b *binding, failed map[string]error) {
 	infos, err := t.interfacesOf(b)
 	if err != nil {
 		t.hold(b, b.netif, err)
@@ -57,7 +57,11 @@ func (t *Target) reach(b *binding) {
 		if !b.belongs(info) {
 			continue
 		}
-		if err := t.extend(b, info); err != nil {
+		err := failed[info.Name]
+		if err == nil {
+			err = t.extend(b, info)
+		}
+		if err != nil {
 			t.hold(b, info.Name, err)
 			if !errors.Is(err, ErrAnswered) {
 				t.later(info.Name, err)

@@ -62,6 +62,9 @@ func checkAnswered(t *testing.T, err error) {
 	if !errors.Is(err, target.ErrAnswered) || !strings.Contains(err.Error(), bob.String()) || !strings.Contains(err.Error(), "force") {
 		t.Errorf("got %v; want that %s answers, and force", err, bob)
 	}
+	if err != nil && strings.Count(err.Error(), "answer") > 1 {
+		t.Errorf("%v: says twice that another machine answers", err)
+	}
 }
 
 // answer returns what the target sends when a frame arrives.

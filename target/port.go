@@ -18,7 +18,7 @@ func (op AddPort) apply(t *Target) error {
 	if op.Drive == "" {
 		blade := t.blades[op.Addr]
 		if blade == nil {
-			return noBlade(op.Addr)
+			return fmt.Errorf("%w; add it with its drive to the file targets/blades first", noBlade(op.Addr))
 		}
 		return t.addBinding(blade.drive, op, nil)
 	}
@@ -183,15 +183,16 @@ func (t *Target) addBinding(d *drive, op AddPort, config []byte) error {
 	if b.buffers == 0 {
 		b.buffers = DefaultBuffers
 	}
+	var failed map[string]error
 	if !op.Wait {
-		if err := t.admit(b, info); err != nil {
+		if failed, err = t.admit(b, info); err != nil {
 			return err
 		}
 	}
 	// The model first and the tables last: what answers is complete.
 	undo := t.link(b)
 	if op.Wait || b.netif == EveryInterface {
-		t.reach(b)
+		t.reach(b, failed)
 	} else if b.belongs(info) {
 		if err := t.extend(b, info); err != nil {
 			t.dropUnused(info.Name)
@@ -209,12 +210,15 @@ func (t *Target) addBinding(d *drive, op AddPort, config []byte) error {
 }
 
 // admit refuses a binding that cannot be served, or that another machine answers
-// for, before anyone sees it. info is how a named interface is.
-func (t *Target) admit(b *binding, info Interface) error {
+// for, before anyone sees it. info is how a named interface is. A binding on
+// every interface is refused by neighbours only; failed are the interfaces where
+// it cannot be served for other reasons.
+func (t *Target) admit(b *binding, info Interface) (failed map[string]error, err error) {
 	infos := []Interface{info}
 	if b.netif == EveryInterface {
 		infos, _ = t.interfacesOf(b)
 	}
+	failed = map[string]error{}
 	for i, info := range infos {
 		if !b.belongs(info) {
 			continue
@@ -223,15 +227,18 @@ func (t *Target) admit(b *binding, info Interface) error {
 		if err == nil {
 			err = t.clear(b, n)
 		}
-		if err == nil || b.netif == EveryInterface && !errors.Is(err, ErrAnswered) {
-			continue // reach will say so
+		switch {
+		case err == nil:
+		case b.netif == EveryInterface && !errors.Is(err, ErrAnswered):
+			failed[info.Name] = err
+		default:
+			for _, asked := range infos[:i+1] {
+				t.dropUnused(asked.Name)
+			}
+			return nil, err
 		}
-		for _, asked := range infos[:i+1] {
-			t.dropUnused(asked.Name)
-		}
-		return err
 	}
-	return nil
+	return failed, nil
 }
 
 // clear refuses to serve b on n if another machine answers for its address
@@ -247,7 +254,7 @@ func (t *Target) clear(b *binding, n *netif) error {
 }
 
 func answeredBy(a aoe.Addr, netif string, host aoe.MAC) error {
-	return fmt.Errorf("%w: conflict: %s is not served on %s: %s answers for it there; if both are one disk, force as the last word serves it all the same", ErrAnswered, a, netif, host)
+	return fmt.Errorf("%w: %s on %s, by %s; if both are one disk, force as the last word serves it all the same", ErrAnswered, a, netif, host)
 }
 
 func newBlade(addr aoe.Addr, d *drive, config []byte) *blade {

@@ -99,6 +99,7 @@ func TestRefusals(t *testing.T) {
 		{target.AddPort{Drive: "e", Addr: two, Interface: "eth0"}, target.ErrAddressTaken, "2.0"},
 		{target.AddPort{Drive: "idle", Addr: one, Interface: "eth1"}, target.ErrAddressTaken, "1.0"},
 
+		{target.AddPort{Addr: free, Interface: "eth0"}, target.ErrNoPort, "targets/blades"},
 		{target.RemovePort{Addr: free}, target.ErrNoPort, "3.0"},
 		{target.RemovePort{Addr: one, Interface: "eth1"}, target.ErrNoPort, "eth1"},
 		{target.RemovePort{Addr: two, Interface: "eth0"}, target.ErrNoPort, "eth0"},
