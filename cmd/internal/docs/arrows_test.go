@@ -41,6 +41,30 @@ func TestArrows(t *testing.T) {
 	}
 }
 
+// TestRooms: the table of rooms in docs/architecture.md names every package; those
+// of the legacy targets and of scripts have a row for all.
+func TestRooms(t *testing.T) {
+	text, err := os.ReadFile(architecture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "## Rooms")
+	rooms, _, _ := strings.Cut(rest, "## ")
+	cmd := exec.Command("go", "list", "-f", "{{if .GoFiles}}{{.ImportPath}}{{end}}", "./...")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for _, name := range strings.Fields(string(out)) {
+		name = strings.TrimPrefix(name, "vbladefs/")
+		common := strings.HasPrefix(name, "scripts/") || strings.HasPrefix(name, "compat/") && name != "compat/native"
+		if !common && !strings.Contains(rooms, "`"+name+"`") {
+			t.Errorf("%s has no row for %s among its rooms", architecture, name)
+		}
+	}
+}
+
 // TestArrowsPointDown holds the code to what each room may import of ours.
 func TestArrowsPointDown(t *testing.T) {
 	allowed := map[string][]string{
