@@ -24,9 +24,10 @@ const (
 // Watch reports every interface present, then each change until ctx ends; it returns ctx's error then,
 // or another one when the kernel gives no news: no subscription can be had (EMFILE, ENOBUFS), or none lasts
 // until its first message. changed gets interfaces that are new or differ from
-// what was reported before; a renamed one is first reported vanished under its old name. When the kernel
+// what was reported before; a renamed one has the index that it had. When the kernel
 // had to drop messages because the callbacks were slow, Watch lists again and reports the differences, so
-// the last report of an interface is always its present state; passing states may be skipped.
+// the last report of an interface is always its present state; passing states may be skipped, so that of two
+// that changed their names one may be reported while the other is still known by that name.
 //
 // After an error, call it again. Each call begins anew: it reports every interface present, but knows nothing
 // of what earlier calls reported, so an interface that vanished between two calls is not reported. To notice,
@@ -166,8 +167,13 @@ func (w *watcher) compare(list []Interface) {
 			w.lose(index)
 		}
 	}
-	for _, ifi := range list {
-		w.see(ifi)
+	// Then those that are known, for the same reason: a new one may have the name that another had.
+	for _, fresh := range []bool{false, true} {
+		for _, ifi := range list {
+			if _, known := w.known[ifi.Index]; known != fresh {
+				w.see(ifi)
+			}
+		}
 	}
 }
 
@@ -175,9 +181,6 @@ func (w *watcher) see(ifi Interface) {
 	old, ok := w.known[ifi.Index]
 	if ok && old == ifi {
 		return
-	}
-	if ok && old.Name != ifi.Name {
-		w.vanished(old.Name, old.Index)
 	}
 	w.known[ifi.Index] = ifi
 	w.changed(ifi)

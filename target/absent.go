@@ -156,8 +156,10 @@ func (t *Target) comeUp(d *drive, dev *device) {
 	d.down = ""
 	d.device.Store(dev)
 	t.mu.Unlock()
-	for b := range d.bindings.all {
-		t.reach(b, nil)
+	for _, b := range slices.Collect(d.bindings.all) {
+		if b.inTarget.taken { // what is reached may turn out to be renamed; see carry
+			t.reach(b, nil)
+		}
 	}
 }
 

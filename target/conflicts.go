@@ -72,9 +72,9 @@ func (s *neighbours) conflict(p *port, host aoe.MAC, now time.Time) {
 	if p.binding.force {
 		log, advice = s.target.log.Infof, "which is as it was asked for, with force"
 	}
-	log("conflict: %s is served here on %s, and %s answers for it, too; %s", p.addr, s.netif.name, host, advice)
+	log("conflict: %s is served here on %s, and %s answers for it, too; %s", p.addr, s.netif.name(), host, advice)
 	if hidden > 0 {
-		s.target.log.Errorf("interface %s: %d more conflicts were not logged; see the file conflicts of each address", s.netif.name, hidden)
+		s.target.log.Errorf("interface %s: %d more conflicts were not logged; see the file conflicts of each address", s.netif.name(), hidden)
 	}
 }
 
@@ -113,10 +113,10 @@ func (t *Target) Conflicts(addr aoe.Addr) []Conflict {
 	var list []Conflict
 	for _, b := range blade.bindings {
 		for _, p := range b.ports {
-			list = append(list, p.conflicts.describe(p.netif.name)...)
+			list = append(list, p.conflicts.describe(p.netif.name())...)
 		}
 		for _, n := range t.netifs {
-			if (b.netif == n.name || b.netif == EveryInterface) && n.table.Load().get(addr) == nil {
+			if (b.netif == n.name() || b.netif == EveryInterface) && n.table.Load().get(addr) == nil {
 				list = append(list, n.neighbours.describe(addr)...)
 			}
 		}
@@ -143,7 +143,7 @@ func (s *neighbours) describe(a aoe.Addr) []Conflict {
 	defer s.mu.Unlock()
 	var list []Conflict
 	for _, e := range s.table[a] {
-		list = append(list, Conflict{Interface: s.netif.name, Host: e.host, Count: e.count, Last: e.last})
+		list = append(list, Conflict{Interface: s.netif.name(), Host: e.host, Count: e.count, Last: e.last})
 	}
 	return list
 }

@@ -20,8 +20,8 @@ func maskFrame(addr aoe.Addr, d aoe.MaskDirective, host aoe.MAC) []byte {
 // hold on every port: none keeps what was.
 func TestPortsFollowTheirBladeAndDrive(t *testing.T) {
 	rig := newRigOf(t, 3)
-	for _, netif := range []string{"eth0", "eth1"} {
-		rig.Machine().SetInterface(netif, 1, 4200)
+	for i, netif := range []string{"eth0", "eth1"} {
+		rig.Machine().SetInterface(netif, i+1, 4200)
 	}
 	do := rig.Target().Do
 	must(t, do(target.AddDrive{Name: "d", Path: rig.Disk("d", 100, false)}))

@@ -69,15 +69,15 @@ func (b *binding) why() string {
 func (n *netif) why() string {
 	switch info := n.info.Load(); {
 	case info.Index == 0:
-		return fmt.Sprintf("%v: %q", ErrNoInterface, n.name)
+		return fmt.Sprintf("%v: %q", ErrNoInterface, n.name())
 	case !info.Up:
-		return fmt.Sprintf("interface %s is down", n.name)
+		return fmt.Sprintf("interface %s is down", n.name())
 	case portSectors(info.MTU, 0) == 0:
-		return fmt.Sprintf("interface %s has MTU %d: AoE wants 548 or more", n.name, info.MTU)
+		return fmt.Sprintf("interface %s has MTU %d: AoE wants 548 or more", n.name(), info.MTU)
 	case n.failure != "":
 		return n.failure
 	}
-	return fmt.Sprintf("interface %s is not served yet", n.name)
+	return fmt.Sprintf("interface %s is not served yet", n.name())
 }
 
 func describeAll(list *sequence[*binding]) []PortInfo {
@@ -122,7 +122,7 @@ func compareAddr(a, b aoe.Addr) int {
 }
 
 func (n *netif) describe() InterfaceInfo {
-	info := InterfaceInfo{Name: n.name, MTU: n.info.Load().MTU, Up: n.up(), Ports: n.ports.length,
+	info := InterfaceInfo{Name: n.name(), MTU: n.info.Load().MTU, Up: n.up(), Ports: n.ports.length,
 		Ignored: n.ignored.Load(), Foreign: n.foreign.Load()}
 	info.ReceiveDrops, info.SendDrops = n.drops()
 	if link := n.workers[0].opened.Load(); link != nil {

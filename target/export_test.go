@@ -80,7 +80,7 @@ func Unreturned(t *Target) error {
 		}
 		for p := range n.ports.all {
 			if k := p.counts.inFlight.Load(); k != 0 {
-				return fmt.Errorf("%s on %s: %d in flight", p.blade.addr, n.name, k)
+				return fmt.Errorf("%s on %s: %d in flight", p.blade.addr, n.name(), k)
 			}
 		}
 	}
@@ -103,10 +103,10 @@ func Disagreeing(t *Target) error {
 			d := p.blade.drive.device.Load()
 			homes[d]++
 			if p.rules.Load() != p.blade.rules.Load() || p.device.Load() != d || p.addr != p.blade.addr {
-				return fmt.Errorf("%s on %s: what it copied is not what it was copied from", p.blade.addr, n.name)
+				return fmt.Errorf("%s on %s: what it copied is not what it was copied from", p.blade.addr, n.name())
 			}
 			if h := d.homes[n]; h == nil || p.home.Load() != h.worker || h.worker.index >= n.lanes {
-				return fmt.Errorf("%s on %s is not at home where %s is", p.blade.addr, n.name, d.key)
+				return fmt.Errorf("%s on %s is not at home where %s is", p.blade.addr, n.name(), d.key)
 			}
 		}
 		if err := n.disagreeing(homes); err != nil {
@@ -122,12 +122,12 @@ func (n *netif) disagreeing(ports map[*device]int) error {
 	for d, count := range ports {
 		devices[d.homes[n].worker]++
 		if d.homes[n].ports != count {
-			return fmt.Errorf("%s on %s: %d ports are counted, and there are %d", d.key, n.name, d.homes[n].ports, count)
+			return fmt.Errorf("%s on %s: %d ports are counted, and there are %d", d.key, n.name(), d.homes[n].ports, count)
 		}
 	}
 	for _, w := range n.workers {
 		if w.devices != devices[w] {
-			return fmt.Errorf("%s, worker %d: %d devices are counted, and there are %d", n.name, w.index, w.devices, devices[w])
+			return fmt.Errorf("%s, worker %d: %d devices are counted, and there are %d", n.name(), w.index, w.devices, devices[w])
 		}
 	}
 	return nil
@@ -138,7 +138,7 @@ func (n *netif) unreturned() error {
 	n.postAll(func(w *worker) {
 		var err error
 		if free, waiting := len(w.pool.free), len(w.ready)+len(w.sending)+len(w.headers); free != w.target.requests || waiting != 0 {
-			err = fmt.Errorf("%s, worker %d: %d of %d requests are in the pool, %d wait", n.name, w.index, free, w.target.requests, waiting)
+			err = fmt.Errorf("%s, worker %d: %d of %d requests are in the pool, %d wait", n.name(), w.index, free, w.target.requests, waiting)
 		}
 		errs <- err
 	})
@@ -235,7 +235,7 @@ func Age(t *Target, netif string, d time.Duration) {
 }
 
 // Look has what waits for a neighbour to go try again, as after a round.
-func Look(t *Target, netif string) { t.look(netif) }
+func Look(t *Target, netif string) { t.look(neighboursOf(t, netif).netif) }
 
 func neighboursOf(t *Target, netif string) *neighbours {
 	t.mu.RLock()

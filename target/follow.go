@@ -22,6 +22,9 @@ func (t *Target) InterfaceChanged(info Interface) {
 }
 
 func (t *Target) changed(info Interface) {
+	if from := t.nameOf(info.Index); from != "" && from != info.Name {
+		t.renamed(from, info)
+	}
 	t.known[info.Name] = info
 	t.knowOwn()
 	if err := t.reachAll(info); err != nil {
@@ -44,7 +47,7 @@ func (t *Target) follow(n *netif, info Interface) {
 	share := n.early && n.up() && n.lanes < t.workers
 	if !n.linked.Load() || info.Index != old.Index || info.MTU != old.MTU || share {
 		if err := t.relink(n); err != nil {
-			t.later(n.name, err)
+			t.later(n.name(), err)
 			return
 		}
 	}
@@ -63,10 +66,10 @@ func (t *Target) follow(n *netif, info Interface) {
 		t.announceAgain(n)
 	}
 	if cameUp && old.Index == info.Index && old.MTU == info.MTU {
-		t.log.Infof("interface %s is up", n.name)
+		t.log.Infof("interface %s is up", n.name())
 	}
 	if wasUp && !n.up() {
-		t.log.Warnf("interface %s is down; its ports wait for it", n.name)
+		t.log.Warnf("interface %s is down; its ports wait for it", n.name())
 	}
 }
 
@@ -75,16 +78,25 @@ func (t *Target) follow(n *netif, info Interface) {
 func (t *Target) InterfaceVanished(name string, index int) {
 	t.ops.Lock()
 	defer t.ops.Unlock()
-	known, ok := t.known[name]
-	if t.closed || ok && known.Index != index {
-		return // a new interface has taken the name already
+	if t.closed {
+		return
 	}
-	t.vanished(name)
+	if now := t.nameOf(index); now != "" {
+		t.vanished(now)
+	} else if _, ok := t.known[name]; !ok { // else a new interface has taken the name already
+		t.vanished(name)
+	}
 }
 
 func (t *Target) vanished(name string) {
 	delete(t.known, name)
 	t.knowOwn()
+	t.lost(name)
+}
+
+// lost has ports wait for the return of an interface. It may be there by another
+// name, if it was only looked for by this one.
+func (t *Target) lost(name string) {
 	t.missing(name)
 	n := t.netifs[name]
 	if n == nil {
@@ -110,11 +122,11 @@ func (t *Target) vanished(name string) {
 }
 
 // linkLost follows a worker that gave its link up.
-func (t *Target) linkLost(name string, err error) {
-	t.log.WithError(err).Warnf("interface %s is lost; looking for it", name)
+func (t *Target) linkLost(n *netif, err error) {
+	t.log.WithError(err).Warnf("interface %s is lost; looking for it", n.name())
 	t.ops.Lock()
 	defer t.ops.Unlock()
-	t.retry(name, 100*time.Millisecond) // an interface that is being removed takes a moment
+	t.retry(n.name(), 100*time.Millisecond) // an interface that is being removed takes a moment
 }
 
 // later says that an interface cannot be served now, and tries again.
@@ -150,9 +162,11 @@ func (t *Target) recheck(name string) {
 	info, err := t.parts.LookupInterface(name)
 	switch {
 	case err == nil:
-		t.changed(info)
+		if t.catchUp(info) == nil { // else there will be notice
+			t.changed(info)
+		}
 	case errors.Is(err, ErrNoInterface):
-		t.vanished(name)
+		t.lost(name)
 	default:
 		t.later(name, err)
 	}
@@ -176,7 +190,7 @@ func (t *Target) announceAgain(n *netif) {
 		n.repeats[i] = time.AfterFunc(delay, func() {
 			t.ops.Lock()
 			defer t.ops.Unlock()
-			if t.closed || t.netifs[n.name] != n {
+			if t.closed || t.netifs[n.name()] != n {
 				return
 			}
 			for p := range n.ports.all {

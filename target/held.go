@@ -40,13 +40,16 @@ func (b *binding) belongs(info Interface) bool {
 	if b.blade.drive.device.Load() == nil || b.netif == EveryInterface && !info.Ethernet {
 		return false
 	}
-	return !slices.ContainsFunc(b.ports, func(p *port) bool { return p.netif.name == info.Name })
+	return !slices.ContainsFunc(b.ports, func(p *port) bool { return p.netif.name() == info.Name })
 }
 
 // reach puts b on the interfaces where it belongs, and keeps the reason where it
 // cannot. Where that has failed just now it is not tried.
 func (t *Target) reach(b *binding, failed map[string]error) {
 	infos, err := t.interfacesOf(b)
+	if !b.inTarget.taken {
+		return // its interface turned out to be renamed; see carry
+	}
 	if err != nil {
 		t.hold(b, b.netif, err)
 		if !errors.Is(err, ErrNoInterface) && !errors.Is(err, ErrNotEthernet) { // of these there will be notice

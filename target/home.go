@@ -131,7 +131,7 @@ func (t *Target) handOver(moves []move, change func()) error {
 		if n := m.port.netif; n.group != nil && !settled[n] {
 			settled[n] = true
 			if err := n.group.Settle(); err != nil { // frames may be dropped, and never overtake
-				t.log.WithError(err).Warnf("interface %s: frames on their way may be lost", n.name)
+				t.log.WithError(err).Warnf("interface %s: frames on their way may be lost", n.name())
 			}
 		}
 	}

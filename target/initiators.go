@@ -113,7 +113,7 @@ func (p *port) initiators() []Initiator {
 		i := slices.IndexFunc(list, func(e Initiator) bool { return e.Host == host })
 		if i < 0 {
 			i = len(list)
-			list = append(list, Initiator{Interface: p.netif.name, Host: host})
+			list = append(list, Initiator{Interface: p.netif.name(), Host: host})
 		}
 		list[i].Requests += n
 		list[i].Last = last

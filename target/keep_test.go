@@ -56,8 +56,8 @@ func kept(t *testing.T) (m *targettest.Machine, tgt *target.Target, k *keeper) {
 	tgt = target.New(c)
 	t.Cleanup(func() { targettest.CloseTarget(t, m, tgt) })
 	must(t, tgt.Do(target.AddDrive{Name: "d", Path: "/disks/d"}))
-	for _, netif := range []string{"eth0", "eth1"} {
-		m.SetInterface(netif, 1, 4200)
+	for i, netif := range []string{"eth0", "eth1"} {
+		m.SetInterface(netif, i+1, 4200)
 		must(t, tgt.Do(target.AddPort{Drive: "d", Addr: blade, Interface: netif}))
 	}
 	m.Quiesce()

@@ -114,7 +114,7 @@ func (s *neighbours) note(r reply, now time.Time) {
 		if !s.full {
 			s.full = true
 			s.target.log.Warnf("interface %s: the table of the addresses that other machines serve is full with %d; more are not noticed",
-				s.netif.name, maxNeighbours)
+				s.netif.name(), maxNeighbours)
 		}
 	default:
 		s.table[r.addr] = append(list, neighbour{r.host, 1, now})

@@ -67,13 +67,13 @@ func (t *Target) meet(n *netif) {
 		}
 		if found, ok := s.await(p.addr, time.Time{}, deadline); ok {
 			taken = append(taken, p)
-			t.hold(p.binding, n.name, answeredBy(p.addr, n.name, found.host))
+			t.hold(p.binding, n.name(), answeredBy(p.addr, n.name(), found.host))
 		}
 	}
 	if err := t.detach(taken); err != nil {
 		t.log.WithError(err).Error("ports in conflict are served still")
 		for _, p := range taken {
-			t.unhold(p.binding, n.name)
+			t.unhold(p.binding, n.name())
 		}
 	}
 }

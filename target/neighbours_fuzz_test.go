@@ -40,7 +40,8 @@ func TestTableOfNeighbours(t *testing.T) {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	began, tgt := time.Now(), New(Config{Log: log})
-	s := &neighbours{target: tgt, netif: &netif{name: "eth0"}, table: map[aoe.Addr][]neighbour{}}
+	s := &neighbours{target: tgt, netif: &netif{}, table: map[aoe.Addr][]neighbour{}}
+	s.netif.info.Store(&Interface{Name: "eth0"})
 	s.netif.table.Store(&table{})
 	for i := range maxNeighbours + 1000 {
 		s.note(reply{aoe.MAC{2, 0, 0, 0, 0, uint8(i)}, aoe.Addr{Shelf: uint16(i / 200), Slot: uint8(i % 200)}}, began)

@@ -84,7 +84,7 @@ func (t *Target) listen(n *netif) {
 		}
 	})
 	if err != nil {
-		t.log.WithError(err).Warnf("interface %s: other machines that serve an address of ours will not be noticed", n.name)
+		t.log.WithError(err).Warnf("interface %s: other machines that serve an address of ours will not be noticed", n.name())
 	}
 }
 
@@ -94,7 +94,7 @@ func (s *neighbours) deafen() {
 		return
 	}
 	if err := s.deaf(); err != nil {
-		s.target.log.WithError(err).Warnf("interface %s: closing what listens for other targets", s.netif.name)
+		s.target.log.WithError(err).Warnf("interface %s: closing what listens for other targets", s.netif.name())
 	}
 	s.deaf = nil
 }
@@ -116,8 +116,7 @@ func (s *neighbours) round(contested bool) bool {
 	if !contested || time.Since(time.Unix(0, s.wanted.Load())) > 2*contestInterval {
 		return false
 	}
-	name := s.netif.name
-	time.AfterFunc(answerTime, func() { s.target.look(name) })
+	time.AfterFunc(answerTime, func() { s.target.look(s.netif) })
 	return true
 }
 
@@ -130,10 +129,10 @@ func interval(contested bool) time.Duration {
 }
 
 // look has the ports try again that wait for a neighbour to go.
-func (t *Target) look(netif string) {
+func (t *Target) look(n *netif) {
 	t.ops.Lock()
 	defer t.ops.Unlock()
-	t.retry(netif, 0)
+	t.retry(n.name(), 0)
 }
 
 // jitter is d, more or less a quarter of it.

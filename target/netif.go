@@ -10,7 +10,6 @@ import (
 // netif is a local interface with ports. It outlives the interface itself: one
 // that vanishes leaves its ports down, and they return with it.
 type netif struct {
-	name    string
 	info    atomic.Pointer[Interface]
 	table   atomic.Pointer[table]
 	linked  atomic.Bool       // the workers have links, or will have them next turn
@@ -32,6 +31,9 @@ type netif struct {
 	foreign atomic.Uint64 // frames for addresses that are not ours
 }
 
+// name is what n is called now.
+func (n *netif) name() string { return n.info.Load().Name }
+
 // up reports whether n serves its ports now.
 func (n *netif) up() bool { return n.linked.Load() && n.info.Load().Up }
 
@@ -40,7 +42,7 @@ func (n *netif) up() bool { return n.linked.Load() && n.info.Load().Up }
 func (t *Target) ensureNetif(info Interface) (*netif, error) {
 	n := t.netifs[info.Name]
 	if n == nil {
-		n = &netif{name: info.Name, waiting: map[*binding]bool{}}
+		n = &netif{waiting: map[*binding]bool{}}
 		n.info.Store(&info)
 		n.table.Store(&table{})
 		if err := t.addWorker(n); err != nil {
@@ -67,7 +69,7 @@ func (t *Target) ensureNetif(info Interface) (*netif, error) {
 func (t *Target) addWorker(n *netif) error {
 	w, err := newWorker(t, n)
 	if err != nil {
-		return fmt.Errorf("cannot start a worker for %s: %w", n.name, err)
+		return fmt.Errorf("cannot start a worker for %s: %w", n.name(), err)
 	}
 	w.index, w.cpu = len(n.workers), t.pins.take()
 	t.mu.Lock()
@@ -85,7 +87,7 @@ func (t *Target) dropIfUnused(n *netif) {
 		return
 	}
 	t.mu.Lock()
-	delete(t.netifs, n.name)
+	delete(t.netifs, n.name())
 	t.mu.Unlock()
 	n.stop()
 }
@@ -167,7 +169,7 @@ func (t *Target) attach(b *binding, n *netif) (*port, error) {
 	n.ports.add(&p.place, p)
 	t.mu.Unlock()
 	n.table.Store(n.table.Load().with(b.blade.addr, p))
-	if t.unhold(b, n.name); b.netif != EveryInterface {
+	if t.unhold(b, n.name()); b.netif != EveryInterface {
 		t.unwant(b)
 	}
 	return p, nil
@@ -185,7 +187,7 @@ func (t *Target) detach(ports []*port) error {
 				p.netif.table.Store(p.netif.table.Load().with(p.blade.addr, p))
 			}
 			return fmt.Errorf("%w: %d requests to %s on %s; the drive may be stuck, try again later", ErrNotDrained,
-				p.counts.inFlight.Load(), p.blade.addr, p.netif.name)
+				p.counts.inFlight.Load(), p.blade.addr, p.netif.name())
 		}
 	}
 	for _, p := range ports {

@@ -42,6 +42,6 @@ func (w *worker) pin() {
 		return
 	}
 	if err := w.target.parts.PinThread(w.cpu); err != nil {
-		w.target.log.WithError(err).Warnf("a worker of %s runs on any processor", w.netif.name)
+		w.target.log.WithError(err).Warnf("a worker of %s runs on any processor", w.netif.name())
 	}
 }

@@ -138,6 +138,9 @@ func (t *Target) lookup(name string) (Interface, error) {
 	if !info.Ethernet && !info.Loopback {
 		return Interface{}, notEthernet(name)
 	}
+	if err := t.catchUp(info); err != nil {
+		return Interface{}, err
+	}
 	return info, nil
 }
 
@@ -247,8 +250,8 @@ func (t *Target) clear(b *binding, n *netif) error {
 	if b.force {
 		return nil
 	}
-	if mac, yes := t.answered(b.blade.addr, n.name); yes {
-		return answeredBy(b.blade.addr, n.name, mac)
+	if mac, yes := t.answered(b.blade.addr, n.name()); yes {
+		return answeredBy(b.blade.addr, n.name(), mac)
 	}
 	return nil
 }
@@ -348,7 +351,7 @@ func (t *Target) realName(netif string) string {
 	if netif == "" || netif == EveryInterface || t.netifs[netif] != nil {
 		return netif
 	}
-	if info, err := t.parts.LookupInterface(netif); err == nil {
+	if info, err := t.parts.LookupInterface(netif); err == nil && t.catchUp(info) == nil {
 		return info.Name
 	}
 	return netif

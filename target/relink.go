@@ -13,9 +13,9 @@ import (
 func (t *Target) relink(n *netif) error {
 	t.unlink(n)
 	n.early = !n.info.Load().Up
-	group, err := t.parts.OpenLinks(n.name, t.workers)
+	group, err := t.parts.OpenLinks(n.name(), t.workers)
 	if err != nil {
-		return fmt.Errorf("cannot receive on %s: %w", n.name, err)
+		return fmt.Errorf("cannot receive on %s: %w", n.name(), err)
 	}
 	links := group.Links()
 	n.group = group
@@ -24,7 +24,7 @@ func (t *Target) relink(n *netif) error {
 			err = errors.Join(err, l.Close())
 		}
 		n.closeGroup()
-		return fmt.Errorf("cannot receive on %s: %w", n.name, err)
+		return fmt.Errorf("cannot receive on %s: %w", n.name(), err)
 	}
 	t.listen(n)
 	n.linked.Store(true)
@@ -32,7 +32,7 @@ func (t *Target) relink(n *netif) error {
 		w.opened.Store(&links[i])
 		w.post(func() { w.link = links[i] })
 	}
-	t.log.Infof("interface %s, MTU %d: %s", n.name, n.info.Load().MTU, n.service(links[0].Kind()))
+	t.log.Infof("interface %s, MTU %d: %s", n.name(), n.info.Load().MTU, n.service(links[0].Kind()))
 	return nil
 }
 
@@ -91,7 +91,7 @@ func (n *netif) closeGroup() {
 	}
 	n.neighbours.deafen()
 	if err := n.group.Close(); err != nil {
-		n.workers[0].target.log.WithError(err).Warnf("interface %s: closing what spreads its frames", n.name)
+		n.workers[0].target.log.WithError(err).Warnf("interface %s: closing what spreads its frames", n.name())
 	}
 	n.group = nil
 }

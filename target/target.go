@@ -193,7 +193,7 @@ func (t *Target) awaitRequests(ctx context.Context) error {
 		for p := range n.ports.all {
 			for p.counts.inFlight.Load() > 0 {
 				if err := pause(ctx); err != nil {
-					return fmt.Errorf("%w: %s on %s", ErrNotDrained, p.blade.addr, p.netif.name)
+					return fmt.Errorf("%w: %s on %s", ErrNotDrained, p.blade.addr, p.netif.name())
 				}
 			}
 		}
@@ -221,7 +221,7 @@ func (t *Target) logFailure(p *port, op Op, lba uint64, sectors int, n uint64, e
 		verb = "flush"
 	}
 	t.log.WithError(err).Errorf("%s on %s: %s of %d sectors at %d failed on drive %s (failure %d)",
-		p.blade.addr, p.netif.name, verb, sectors, lba, p.blade.drive.name, n)
+		p.blade.addr, p.netif.name(), verb, sectors, lba, p.blade.drive.name, n)
 }
 
 // State shows everything at one moment.

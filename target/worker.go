@@ -227,7 +227,7 @@ func (w *worker) send() {
 // interface again.
 func (w *worker) lose(err error) {
 	w.closeLink()
-	go w.target.linkLost(w.netif.name, err)
+	go w.target.linkLost(w.netif, err)
 }
 
 // closeLink closes the link, if there is one, and keeps its counts.

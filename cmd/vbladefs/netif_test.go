@@ -1,6 +1,9 @@
 package main_test
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -104,29 +107,54 @@ func TestInterfaceIsDeletedAndMadeAgain(t *testing.T) {
 	checkBytes(t, "0.2", readAll(t, client.open("0.2")), all)
 }
 
+// TestInterfaceIsRenamed: the ports go along, under the new name in every tree,
+// whether the interface is down meanwhile or not; a later one of the old name has
+// nothing to do with them.
 func TestInterfaceIsRenamed(t *testing.T) {
 	t.Parallel()
 	here, there := netiotest.Pair(t, 1500)
 	client := connect(t, there, "eth0")
 	d, disk := exportOne(t, here)
-	rename := func(from, to string) {
-		here.Run("ip", "link", "set", from, "down")
-		here.Run("ip", "link", "set", from, "name", to)
-		here.Run("ip", "link", "set", to, "up")
+	x := client.open("0.1")
+	checkBytes(t, "as eth0", readAll(t, x), disk)
+
+	renamed := func(to string) {
+		t.Helper()
+		d.awaitEffective("d", to, "2")
 		there.AwaitRunning("eth0")
+		wantText(t, d.cat("vblade/d/ports"), to+" 0 1 64 0 2\n")
+		wantText(t, d.cat("targets/ports"), "e0.1 "+to+" 64 0 2 up\n")
+		wantText(t, d.cat("targets/e0.1/ports/"+to+"/state"), "up\n")
+		wantText(t, d.cat("kvblade/0.1@"+to+"/scst"), "2048\n")
+		for _, dir := range []string{"kvblade", "targets/e0.1/ports"} {
+			entries, err := os.ReadDir(filepath.Join(d.dir, dir))
+			if list := fmt.Sprint(entries); err != nil || !strings.Contains(list, to) || strings.Contains(list, "eth0") {
+				t.Errorf("%s has %s, %v", dir, list, err)
+			}
+		}
+		if saved := d.read("saved"); !strings.Contains(saved, "targets/ports add e0.1 "+to+"\n") {
+			t.Errorf("saved:\n%s", saved)
+		}
+		client.discovers("0.1")
+		put(t, x, disk, 512, 8192)
+		checkBytes(t, "as "+to, readAll(t, x), disk)
 	}
-	rename("eth0", "lan0")
-	d.awaitEffective("d", "eth0", "0") // what eth0 served waits for an eth0
-	client.discovers()
-	d.echo("add lan0 0 2", "vblade/d/ports")
-	client.discovers("0.2")
-	checkBytes(t, "as lan0", readAll(t, client.open("0.2")), disk)
-	rename("lan0", "eth0")
-	d.awaitEffective("d", "lan0", "0")
+	here.Run("ip", "link", "set", "eth0", "down")
+	here.Run("ip", "link", "set", "eth0", "name", "lan0")
+	here.Run("ip", "link", "set", "lan0", "up")
+	renamed("lan0")
+	if err := here.Command("ip", "link", "set", "lan0", "name", "lan1").Run(); err != nil { // up: since Linux 6.2
+		here.Run("ip", "link", "set", "lan0", "down", "name", "lan1", "up")
+	}
+	renamed("lan1")
+	netiotest.Join(here, "eth0", there, "eth1", 1500)
+	connect(t, there, "eth1").discovers()
+	d.echo("add eth0 0 2", "vblade/d/ports")
+	connect(t, there, "eth1").discovers("0.2")
 	client.discovers("0.1")
-	checkBytes(t, "as eth0 again", readAll(t, client.open("0.1")), disk)
-	d.echo("del lan0 0 2", "vblade/d/ports") // a port of an interface that is not there
-	wantText(t, d.cat("vblade/d/ports"), "eth0 0 1 64 0 2\n")
+	d.echo("del lan1 0 1", "vblade/d/ports")
+	client.discovers()
+	d.check()
 }
 
 // TestEveryInterface: an export without an interface extends to one that

@@ -52,6 +52,21 @@ func (m *Machine) SetInfo(info target.Interface) {
 	n.info = info
 }
 
+// RenameInterface gives an interface another name, and returns how it is now. Its
+// links go on.
+func (m *Machine) RenameInterface(from, to string) target.Interface {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.netifs[from]
+	if n == nil || m.netifs[to] != nil {
+		m.t.Fatalf("renaming %s to %s: the one is missing, or the other there", from, to)
+	}
+	delete(m.netifs, from)
+	m.netifs[to] = n
+	n.info.Name = to
+	return n.info
+}
+
 // RemoveInterface takes an interface away; its links fail from now on.
 func (m *Machine) RemoveInterface(name string) {
 	m.mu.Lock()

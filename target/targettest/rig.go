@@ -39,6 +39,7 @@ type Faults interface {
 type memoryRig struct {
 	machine *Machine
 	target  *target.Target
+	indices map[string]int // of interfaces
 }
 
 // MemoryRig makes a target on a Machine; t's cleanup closes it and checks that
@@ -49,7 +50,7 @@ func MemoryRig(t testing.TB) Faults { return MemoryRigOf(t, 1) }
 func MemoryRigOf(t testing.TB, workers int) Faults {
 	m := NewMachine(t)
 	m.workers = workers
-	r := &memoryRig{machine: m, target: target.New(m.Config())}
+	r := &memoryRig{machine: m, target: target.New(m.Config()), indices: map[string]int{}}
 	t.Cleanup(func() {
 		m.FailAfter(-1)
 		m.SetMode(Inline)
@@ -82,7 +83,10 @@ func (r *memoryRig) Target() *target.Target { return r.target }
 func (r *memoryRig) Machine() *Machine      { return r.machine }
 
 func (r *memoryRig) Interface(name string, mtu int) aoe.MAC {
-	info := r.machine.SetInterface(name, 1, mtu)
+	if r.indices[name] == 0 {
+		r.indices[name] = len(r.indices) + 1
+	}
+	info := r.machine.SetInterface(name, r.indices[name], mtu)
 	r.target.InterfaceChanged(info)
 	return aoe.MAC(info.MAC)
 }
