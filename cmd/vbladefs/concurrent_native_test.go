@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"vbladefs/compat/native"
 )
 
 // nativeViews adds what targets/ says, in its listings and in its folders, and
@@ -48,7 +50,9 @@ func parseSaved(text string) (listing, error) {
 		bad := false
 		switch {
 		case n == 0:
-			bad = line != "# vbladefs state 1"
+			bad = line != native.Header
+		case strings.HasPrefix(line, "#"):
+			bad = line != native.EndLine(n-1)
 		case file == "vblade/drives":
 			bad = drives[words[1]] != ""
 			drives[words[1]] = words[2]

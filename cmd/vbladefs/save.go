@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"vbladefs/cmd/internal/state"
+	"vbladefs/compat/native"
 )
 
 // save has the daemon make its state durable, or copies it.
@@ -83,8 +83,8 @@ func (c *control) saved() ([]byte, error) {
 	if err != nil {
 		return nil, c.missing(err)
 	}
-	if err := state.CheckHeader(text); err != nil {
-		return nil, fmt.Errorf("%s: %w", c.path("saved"), err)
+	if line, err := native.CheckForm(text); err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", c.path("saved"), line, err)
 	}
 	return text, nil
 }

@@ -63,9 +63,10 @@ func FuzzParsePorts(f *testing.F) {
 		// The line of a saved state is the same port, and so is that of the listing
 		// without what is not configured.
 		_, saved, _ := strings.Cut(string(Saved(target.State{Ports: []target.PortInfo{info}})), "targets/ports ")
+		saved, _, _ = strings.Cut(saved, "\n")
 		words := strings.Split(strings.TrimSuffix(string(ListPorts([]target.PortInfo{info})), "\n"), " ")
 		listed := "add " + strings.Join(append(words[:4:4], words[6:]...), " ")
-		for _, again := range []string{strings.TrimSuffix(saved, "\n"), listed} {
+		for _, again := range []string{saved, listed} {
 			if op, err := ParsePorts(again); op != add || err != nil {
 				t.Errorf("%q: shown as %q, which gives %+v, %v", line, again, op, err)
 			}
@@ -143,11 +144,27 @@ func FuzzCheckVersion(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line string) {
 		err := CheckVersion(line)
-		if other := strings.HasPrefix(line, headerStart) && line != Header; other != (err != nil) {
+		if other := strings.HasPrefix(line, headerStart) && line != Header && line != oldHeader; other != (err != nil) {
 			t.Errorf("%q: %v", line, err)
 		}
 		if err != nil {
 			known(t, line, target.Operation(nil), err)
+		}
+	})
+}
+
+func FuzzCheckForm(f *testing.F) {
+	for _, state := range []string{"", Header, Header + "\n", oldHeader + "\na b\n", Header + "\n# end\n", Header + "\na b\n# end 1\n",
+		Header + "\n# end 1\n", Header + "\n# end 0\na b\n", Header + "\n# end", "# vbladefs state 3\n# end 0\n"} {
+		f.Add(state)
+	}
+	f.Fuzz(func(t *testing.T, state string) {
+		line, err := CheckForm([]byte(state))
+		if (line == 0) != (err == nil) || line > strings.Count(state, "\n")+1 {
+			t.Errorf("%q: line %d, %v", state, line, err)
+		}
+		if err == nil && !IsOld([]byte(state)) && strings.Count(state, "\n") < 1 {
+			t.Errorf("%q is taken for a state", state)
 		}
 	})
 }

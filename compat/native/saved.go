@@ -2,23 +2,12 @@ package native
 
 import (
 	"bytes"
-	"fmt"
 	"strconv"
-	"strings"
 
 	"vbladefs/compat/text"
 	"vbladefs/compat/vbladekernel"
 	"vbladefs/target"
 	"vbladefs/target/aoe"
-)
-
-// Header is the first line of a saved state; its last word is the version of the
-// format.
-const Header = headerStart + headerVersion
-
-const (
-	headerStart   = "# vbladefs state "
-	headerVersion = "1"
 )
 
 // Saved is s as the commands that make it again, a line each: the file, relative
@@ -37,6 +26,7 @@ func Saved(s target.State) []byte {
 	for i := range s.Ports {
 		savePort(&b, &s.Ports[i])
 	}
+	b.WriteString(EndLine(bytes.Count(b.Bytes(), []byte("\n"))-1) + "\n")
 	return b.Bytes()
 }
 
@@ -98,15 +88,4 @@ func savePort(b *bytes.Buffer, p *target.PortInfo) {
 		b.WriteString(" " + strconv.Itoa(int(p.Sectors)))
 	}
 	b.WriteString(portFlags(*p) + "\n")
-}
-
-// CheckVersion reads the first line of a saved state. A line that names another
-// version than this one's is an error; a line that names none is somebody's own.
-func CheckVersion(line string) error {
-	version, ok := strings.CutPrefix(line, headerStart)
-	if !ok || version == headerVersion {
-		return nil
-	}
-	return text.At{Column: len(headerStart) + 1, Err: fmt.Errorf("%w: a state of version %s: want %s, which this program writes",
-		target.ErrMalformed, text.Quote(version), headerVersion)}
 }

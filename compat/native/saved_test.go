@@ -1,6 +1,8 @@
 package native
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"vbladefs/target"
@@ -25,7 +27,7 @@ func TestSaved(t *testing.T) {
 			{Addr: addr, Interface: "eth0", Buffers: 32},
 		},
 	}
-	want := `# vbladefs state 1
+	want := `# vbladefs state 2
 vblade/drives add do /dev/loop2
 vblade/drives add loop0 /dev/loop0 ro force durable
 vblade/loop0/model EtherDrive(R) kvblade
@@ -42,11 +44,53 @@ targets/e7.0/config "a\n"
 targets/ports add e7.0 eth1 64 8 quiet force
 targets/ports add e0.1 *
 targets/ports add e0.1 eth0 32
+# end 16
 `
 	if got := string(Saved(s)); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if got := string(Saved(target.State{})); got != "# vbladefs state 1\n" {
+	if got := string(Saved(target.State{})); got != "# vbladefs state 2\n# end 0\n" {
 		t.Errorf("nothing: got %q", got)
+	}
+}
+
+// TestForm cuts a state at every byte: none of the pieces is taken for a state,
+// but for what lacks the last newline only.
+func TestForm(t *testing.T) {
+	whole := string(Saved(target.State{Drives: []target.DriveInfo{{Name: "do", Path: "/dev/loop2", Cache: target.CacheDirect}, {Name: "cd", Path: "/dev/sr0"}},
+		Blades: []target.BladeInfo{{Drive: "do", Config: []byte("x")}}}))
+	for cut := range len(whole) - 1 {
+		if line, err := CheckForm([]byte(whole[:cut])); err == nil || line < 1 || line > strings.Count(whole[:cut], "\n")+1 {
+			t.Errorf("%q: got line %d, %v", whole[:cut], line, err)
+		}
+	}
+	lines := strings.SplitAfter(strings.TrimSuffix(whole, "\n"), "\n")
+	for i := range lines {
+		part := strings.Join(append(append([]string{}, lines[:i]...), lines[i+1:]...), "")
+		if _, err := CheckForm([]byte(part)); (err == nil) != (lines[i] == "\n") {
+			t.Errorf("without %q: %v", lines[i], err)
+		}
+	}
+	for state, want := range map[string]string{
+		whole: "", strings.TrimSuffix(whole, "\n"): "",
+		Header + "\n# end\n": "", Header + "\n# mine\n\na b\n# end\n\n# more\n": "", oldHeader + "\na b\n": "", oldHeader + "\n": "",
+		"":                               "1: the file is empty",
+		oldHeader:                        "1: no state: its first line is",
+		oldHeader + "\na b":              "2: the state is cut off: its last line does not end",
+		Header + "\na b\n":               "2: the state is cut off: it has no end line; if nothing is missing, add \"# end 1\"",
+		Header + "\na b\n# end 2\n":      "3: the end line tells of 2 commands, and there are 1",
+		Header + "\na b\n# end 1\nc d\n": "4: a command behind the end line, which is line 3",
+		Header + "\na b\n# end":          "3: the state is cut off within its end line",
+		"# vbladefs state 3\n# end 0\n":  "1: malformed command: a state of another version, \"3\": want",
+		"hello\n":                        "1: no state: its first line is \"hello\": want \"# vbladefs state 2\"",
+	} {
+		line, err := CheckForm([]byte(state))
+		got := ""
+		if err != nil {
+			got = fmt.Sprintf("%d: %v", line, err)
+		}
+		if !strings.HasPrefix(got, want) || (got == "") != (want == "") {
+			t.Errorf("%q: got %q, want %q", state, got, want)
+		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
+
+	"vbladefs/compat/native"
 )
 
 // Folders and files that others could write, or that are not what they seem,
@@ -45,7 +47,9 @@ func TestRefusedFolders(t *testing.T) {
 		{"empty state", withState(""), []string{"/state:1:1", "is empty", "vbladefs check"}},
 		{"later version", withState("# vbladefs state 22\n"), []string{"/state:1:1", "another version", "22"}},
 		{"something else", withState("hello\n"), []string{"/state:1:1", "no state", "hello"}},
-		{"half a header", withState(Header), []string{"/state:1:1"}},
+		{"half a header", withState(native.Header), []string{"/state:1:1"}},
+		{"cut off at a line end", withState(native.Header + "\nvblade/drives add do /dev/loop2\n"), []string{"/state:2:1", "cut off", `add "# end 1"`}},
+		{"lines missing", withState(native.Header + "\nvblade/drives add do /dev/loop2\n# end 2\n"), []string{"/state:3:1", "2 commands, and there are 1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "dir")

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"vbladefs/compat/native"
 )
 
 func isErr(err, want error) bool { return errors.Is(err, want) }
@@ -23,8 +25,8 @@ func await(t *testing.T, so func() bool) {
 
 // Whatever the file has, it is taken as it is or refused, and never changed.
 func FuzzLoad(f *testing.F) {
-	for _, seed := range [][]byte{nil, {}, []byte(Header), []byte(Header + "\n"), []byte(Header + "\r\n"),
-		[]byte("# vbladefs state 2\n"), []byte("\x00\x00"), numbered(1)[:100]} {
+	for _, seed := range [][]byte{nil, {}, []byte(native.Header), []byte(native.Header + "\n# end 0\n"), []byte(native.Header + "\r\n"),
+		[]byte("# vbladefs state 1\n"), []byte("\x00\x00"), numbered(1)[:100]} {
 		f.Add(seed)
 	}
 	dir := f.TempDir()
@@ -36,17 +38,22 @@ func FuzzLoad(f *testing.F) {
 		k, err := Open(dir, quiet())
 		switch {
 		case err == nil:
-			if !bytes.Equal(k.Loaded(), text) || CheckHeader(text) != nil {
+			if !bytes.Equal(k.Loaded(), text) || !whole(text) {
 				t.Errorf("loaded %q of %q", k.Loaded(), text)
 			}
 			if err := k.Close(); err != nil {
 				t.Error(err)
 			}
-		case CheckHeader(text) == nil:
+		case whole(text):
 			t.Errorf("%q is refused: %v", text, err)
 		}
 		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, text) {
 			t.Errorf("the file has %q now (%v), not %q", after, err, text)
 		}
 	})
+}
+
+func whole(text []byte) bool {
+	_, err := native.CheckForm(text)
+	return err == nil
 }

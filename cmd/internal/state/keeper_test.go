@@ -15,6 +15,8 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
+
+	"vbladefs/compat/native"
 )
 
 // a source is a state that changes.
@@ -30,7 +32,7 @@ func (s *source) text() []byte {
 
 // numbered is the state number n, long enough for several blocks.
 func numbered(n int) []byte {
-	return fmt.Appendf(nil, "%s\n%s", Header, strings.Repeat(fmt.Sprintf("version %d\n", n), 2000))
+	return fmt.Appendf(nil, "%s\n%s%s\n", native.Header, strings.Repeat(fmt.Sprintf("version %d\n", n), 2000), native.EndLine(2000))
 }
 
 func quiet() *logrus.Logger {
@@ -128,11 +130,11 @@ func TestGroupCommit(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		saves++
-		text := []byte(Header + "\n")
+		text := []byte(native.Header + "\n")
 		for name := range set {
 			text = fmt.Appendf(text, "%s\n", name)
 		}
-		return text
+		return fmt.Appendf(text, "%s\n", native.EndLine(len(set)))
 	})
 	hold := make(chan struct{}) // the first save waits until all changes are made
 	var once sync.Once
@@ -241,7 +243,7 @@ func TestChangeWhileRestoring(t *testing.T) {
 // The file whose lines could not all be carried out is kept.
 func TestRejected(t *testing.T) {
 	dir := t.TempDir()
-	old := []byte(Header + "\nvblade/drives add gone /dev/gone\n")
+	old := []byte(native.Header + "\nvblade/drives add gone /dev/gone\n# end 1\n")
 	if err := os.WriteFile(filepath.Join(dir, fileName), old, 0o600); err != nil {
 		t.Fatal(err)
 	}

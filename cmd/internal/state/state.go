@@ -11,25 +11,21 @@
 // than one (keeper.go). A save that fails is logged and tried again; it ends
 // nothing, and the old file stays.
 //
-// The package does not know what the text says, but for its first line; fusectl
-// makes it, checks it and carries it out.
+// The package does not know what the text says, but for its first and its last
+// line, which native checks; fusectl makes it, checks it and carries it out.
 package state
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
-)
 
-// Header is the first line of a state: its version. A later one may say things
-// that this program does not understand.
-const Header = "# vbladefs state 1"
+	"vbladefs/compat/native"
+)
 
 // Files of the folder.
 const (
@@ -75,7 +71,7 @@ type Keeper struct {
 
 // Open takes the folder, which it makes if it is missing, until Close. It
 // refuses one that another process uses or someone else could write to, and a
-// state of an unknown version.
+// state of an unknown version or one that was cut off.
 func Open(dir string, log *logrus.Logger) (*Keeper, error) {
 	f, err := openFolder(dir)
 	if err != nil {
@@ -84,6 +80,9 @@ func Open(dir string, log *logrus.Logger) (*Keeper, error) {
 	text, err := f.load()
 	if err != nil {
 		return nil, errors.Join(err, f.close())
+	}
+	if native.IsOld(text) {
+		log.Warnf("%s is of an older version, which had no end line: if it was cut off, nobody can tell; with the next change it is written as %q", f.path(fileName), native.Header)
 	}
 	return &Keeper{folder: f, log: log, loaded: text, last: text,
 		wake: make(chan struct{}, 1), ended: make(chan struct{}), round: make(chan struct{})}, nil
@@ -144,23 +143,9 @@ func (f *folder) load() ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read the state: %w", err)
 	}
-	if err := CheckHeader(text); err != nil {
-		return nil, fmt.Errorf("%s:1:1: %w; it is left as it is: mend it (`vbladefs check %s` shows what is wrong), or move it away to start with nothing",
-			f.path(fileName), err, f.path(fileName))
+	if line, err := native.CheckForm(text); err != nil {
+		return nil, fmt.Errorf("%s:%d:1: %w; it is left as it is: mend it (`vbladefs check %s` shows what is wrong), or move it away to start with nothing",
+			f.path(fileName), line, err, f.path(fileName))
 	}
 	return text, nil
-}
-
-// CheckHeader tells whether text is a state of a version that is understood.
-func CheckHeader(text []byte) error {
-	first, _, complete := bytes.Cut(text, []byte("\n"))
-	switch {
-	case len(text) == 0:
-		return errors.New("the file is empty: want a state")
-	case complete && string(first) == Header:
-		return nil
-	case strings.HasPrefix(string(first), "# vbladefs state "):
-		return fmt.Errorf("a state of another version, %.40q: want %q", first, Header)
-	}
-	return fmt.Errorf("no state: its first line is %.40q: want %q", first, Header)
 }
