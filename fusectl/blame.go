@@ -17,6 +17,8 @@ func blamed(op target.Operation, err error, line string) int {
 	o := namesOf(op)
 	var suspects []string
 	switch {
+	case errors.Is(err, target.ErrFull) && o.hosts && len(words) > 0:
+		return words[min(len(words)-1, aoe.MaxListed+1)].Column
 	case errors.Is(err, target.ErrStore):
 		suspects = []string{o.path}
 	case errors.Is(err, target.ErrNoInterface), errors.Is(err, target.ErrNotEthernet):
@@ -46,6 +48,7 @@ func blamed(op target.Operation, err error, line string) int {
 type names struct {
 	drive, path, netif string
 	addr               aoe.Addr
+	hosts              bool // a list of them
 }
 
 func namesOf(op target.Operation) names {
@@ -68,6 +71,10 @@ func namesOf(op target.Operation) names {
 		return names{addr: op.Addr}
 	case target.EditHosts:
 		return names{addr: op.Addr}
+	case target.EditHostList:
+		return names{addr: op.Addr, hosts: true}
+	case target.SetHosts:
+		return names{addr: op.Addr, hosts: true}
 	}
 	return names{}
 }

@@ -1,39 +1,124 @@
 package fusectl
 
 import (
+	"cmp"
 	"context"
 	"io"
+	"slices"
 
 	"github.com/sirupsen/logrus"
 
+	"vbladefs/compat/native"
 	"vbladefs/target"
+	"vbladefs/target/aoe"
 )
+
+// CheckWhole finds what is wrong with a saved state: whether it is a whole one,
+// and what Check finds.
+func CheckWhole(saved []byte) []Mistake {
+	line, err := native.CheckForm(saved)
+	if err == nil {
+		return Check(saved)
+	}
+	bad := Mistake{Line: line, Column: columnOf(err), Err: err}
+	if line == 1 {
+		return []Mistake{bad}
+	}
+	mistakes := append(Check(saved), bad)
+	slices.SortStableFunc(mistakes, func(a, b Mistake) int { return cmp.Compare(a.Line, b.Line) })
+	return mistakes
+}
 
 // Check carries out a saved state on an engine that has no exports, no disks and
 // no network: every path leads to a disk of its own, and every interface is
 // there. So it finds what is wrong with the text, by the rules of the engine
-// itself, and tells nothing of this machine. Nothing outside is touched.
+// itself, and tells nothing of this machine. Nothing outside is touched. What is
+// wrong only because of an earlier mistake is left out.
 func Check(saved []byte) []Mistake {
-	log := logrus.New()
-	log.SetOutput(io.Discard)
-	dry := target.New(target.Config{Log: log, Requests: 1, Parts: dryParts()})
-	defer func() { _ = dry.Close(context.Background()) }()
-	var mistakes []Mistake
-	Replay(saved, dryRun{dry}, true, func(m Mistake) { mistakes = append(mistakes, m) })
-	return mistakes
+	r := rehearse(saved)
+	defer r.close()
+	return r.mistakes
 }
 
-// dryRun is an engine that asks no network who answers for an address.
-type dryRun struct{ *target.Target }
+// A rehearsal is the dry run of a saved state. It is the engine of one, too: one
+// that asks no network who answers for an address.
+type rehearsal struct {
+	*target.Target
+	replayer replayer
+	mistakes []Mistake
+	standIns standIns
+	// origins are the lines that made each object and each value.
+	origins map[origin]Mistake
+	line    Mistake // that is carried out now
+	forced  map[portKey]bool
+}
 
-func (d dryRun) Do(op target.Operation) error {
+type portKey struct {
+	addr  aoe.Addr
+	netif string
+}
+
+func rehearse(saved []byte) *rehearsal {
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	r := &rehearsal{Target: target.New(target.Config{Log: log, Requests: 1, Parts: dryParts()}),
+		standIns: newStandIns(), origins: map[origin]Mistake{}, forced: map[portKey]bool{}}
+	r.replayer = replayer{tree: &tree{engine: r}, root: root(), restoring: true}
+	if m := eachLine(saved, r.carryOut); m.Err != nil {
+		r.mistakes = append(r.mistakes, m)
+	}
+	return r
+}
+
+func (r *rehearsal) close() { _ = r.Target.Close(context.Background()) }
+
+// carryOut carries out one line. If that refers to something that is not there,
+// a stand-in for it is made, and the line is tried again for what else is wrong.
+func (r *rehearsal) carryOut(n int, line string) {
+	const most = 4 // a drive, an address, a port, the line itself
+	for range most {
+		r.line = placeOf(line)
+		r.line.Line = n
+		m, ok := r.replayer.line(line)
+		if ok {
+			return
+		}
+		m.Line = n
+		again, consequence := r.standIn(m)
+		if !consequence {
+			r.mistakes = append(r.mistakes, m)
+		}
+		if !again {
+			return
+		}
+	}
+}
+
+// Do is that of the target, and notes which line it was for.
+func (r *rehearsal) Do(op target.Operation) error {
 	switch add := op.(type) {
 	case target.AddPort:
+		r.forced[portKey{add.Addr, add.Interface}] = add.Force
 		add.Force = true
 		op = add
 	case target.Export:
+		r.forced[portKey{add.Addr, add.Interface}] = add.Force
 		add.Force = true
 		op = add
 	}
-	return d.Target.Do(op)
+	err := r.Target.Do(op)
+	if err == nil {
+		r.note(op)
+	}
+	return err
+}
+
+// outcome is the state that the text makes.
+func (r *rehearsal) outcome() target.State {
+	s := r.State()
+	for i := range s.Ports {
+		p := &s.Ports[i]
+		p.Forced = r.forced[portKey{p.Addr, p.Interface}]
+	}
+	return s
 }

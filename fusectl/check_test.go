@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"vbladefs/target/aoe"
 )
 
 // TestCheck has every kind of mistake found, with its place.
@@ -16,8 +18,8 @@ func TestCheck(t *testing.T) {
 		{"by any part of the tree", "kvblade/add 0 0 eth0 /dev/loop0\naoeserver add /dev/loop1 0 1\naoeserver hostmask 0 1 0:1:2:3:4:5\n" +
 			"vblade/loop0/ports add eth1 0 0\ntargets/e0.0/readonly 1\nkvblade/0.0@eth0/sn x\nkvblade/announce 1\nkvblade/del 0 0 eth0\nsaved save\n", ""},
 		{"missing in this machine", "vblade/drives add do /no/such/disk\nvblade/do/ports add nosuch0 0 1\n", ""},
-		{"another version", "# vbladefs state 2\nvblade/drives add\n", "1:18: malformed command: a state of version \"2\": want 1"},
-		{"version of another line", "\n# vbladefs state 2\n", ""},
+		{"another version", "# vbladefs state 3\nvblade/drives add\n", "1:18: malformed command: a state of another version, \"3\": want \"# vbladefs state 2\""},
+		{"version of another line", "\n# vbladefs state 3\n", ""},
 		{"no such file", " vblade/drive add do /dev/loop2\n", `1:2: no such file: "vblade/drive": there is no "drive"`},
 		{"no such object", drives + "targets/e0.2/config x\n", `3:1: no such file: "targets/e0.2/config": there is no "e0.2"`},
 		{"below a file", "aoeserver/add x\n", `1:1: no such file: "aoeserver/add": there is no "add"`},
@@ -40,6 +42,20 @@ func TestCheck(t *testing.T) {
 		{"too long", "vblade/drives add do /" + strings.Repeat("x", 5000) + "\n", "1:15: command too long"},
 		{"all of them", "vblade/drives add\n" + drives + "targets/ports add e0.2 eth0\naoeserver list\n",
 			"1:18: malformed command\n4:19: no such port\n5:11: malformed command"},
+		{"a mistaken drive", "vblade/drives add do /dev/loop2 ro wrong\ntargets/blades add e0.1 do\nvblade/do/keep 0\nvblade/do/ports add eth0 0 2\n" +
+			"targets/ports add e0.1 eth0\ntargets/e0.1/config x\n", `1:36: malformed command: "wrong" is one word too many`},
+		{"a drive nobody can read", "vblade/drives add d/o /dev/loop2\n" + strings.SplitAfter(drives, "\n")[1] + "vblade/do/keep 0\n", "1:19: malformed command: drive name"},
+		{"a mistyped file", "vblade/drive add do /dev/loop2\ntargets/blade add e0.1 do\nvblade/do/keep 0\ntargets/ports add e0.1 eth0\n",
+			`1:1: no such file: "vblade/drive"` + "\n" + `2:1: no such file: "targets/blade"`},
+		{"an address nobody can read", strings.Replace(drives, "e0.1", "e0.x", 1) + "targets/e0.1/config x\ntargets/ports add e0.1 eth0\n", `2:20: malformed command: address "e0.x"`},
+		{"a drive that is nowhere", "targets/blades add e0.1 do\ntargets/blades add e0.2 do\ntargets/ports add e0.1 eth0\n", "1:25: no such drive"},
+		{"another mistake on the line", drives + "targets/e0.2/deny set 0:1:2:3:4:5 zz\ntargets/e0.2/deny add y\n",
+			"3:1: no such file\n3:35: malformed command: bad MAC address\n4:23: malformed command: bad MAC address"},
+		{"mistakes of their own behind one", "vblade/drives add do\ntargets/blades add e0.1 do\ntargets/ports add e0.1 eth0 0\nvblade/do/keep 2\n",
+			"1:21: malformed command\n3:29: number out of range: buffer count\n4:16: malformed command: keep"},
+		{"the wrong order", "targets/blades add e0.1 do\nvblade/drives add do /dev/loop2\nvblade/drives add do /dev/loop2\n", "1:25: no such drive\n3:19: name in use"},
+		{"an address of another tree", "kvblade/add 0 0 eth0 disk\nkvblade/0.0@eth0/sn x\ntargets/e0.0/config x\n", "1:22: malformed command: path"},
+		{"too many hosts", drives + "targets/e0.1/deny set" + manyHosts(230) + "\n", fmt.Sprintf("3:%d: table full", 23+18*aoe.MaxListed)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -59,6 +75,37 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// manyHosts are n words.
+func manyHosts(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, " 02:00:00:00:00:%02x", i)
+	}
+	return b.String()
+}
+
+// TestCheckWhole has a copy that was cut off found out.
+func TestCheckWhole(t *testing.T) {
+	whole := manyExports(3)
+	if m := CheckWhole([]byte(whole)); len(m) > 0 {
+		t.Errorf("a whole state: %v", m)
+	}
+	lines := strings.SplitAfter(whole, "\n")
+	for n := range len(lines) - 2 {
+		m := CheckWhole([]byte(strings.Join(lines[:n+1], "")))
+		if len(m) != 1 || m[0].Line != n+1 || !strings.Contains(m[0].Err.Error(), "cut off") {
+			t.Errorf("%d lines of it: %v", n+1, m)
+		}
+	}
+	m := CheckWhole([]byte("# vbladefs state 2\nvblade/drives add\n"))
+	if len(m) != 2 || m[0].Column != 18 || m[1].Line != 2 {
+		t.Errorf("cut off, with a mistake: %v", m)
+	}
+	if m := CheckWhole([]byte("# vbladefs state 1\nvblade/drives add do /dev/loop2\n")); len(m) > 0 {
+		t.Errorf("of version 1: %v", m)
+	}
+}
+
 func TestMistakeKeepsTheLine(t *testing.T) {
 	m := Check([]byte(" targets/blades\tadd e0.1  do \n"))
 	if len(m) != 1 || m[0].File != "targets/blades" || m[0].Text != "add e0.1  do " {
@@ -69,7 +116,7 @@ func TestMistakeKeepsTheLine(t *testing.T) {
 // manyExports is the saved state of n exports.
 func manyExports(n int) string {
 	var b strings.Builder
-	b.WriteString("# vbladefs state 1\n")
+	b.WriteString("# vbladefs state 2\n")
 	for i := range n {
 		fmt.Fprintf(&b, "vblade/drives add d%d /disks/%d\nvblade/d%d/serial s%d\n", i, i, i, i)
 	}
@@ -79,6 +126,7 @@ func manyExports(n int) string {
 	for i := range n {
 		fmt.Fprintf(&b, "targets/ports add e%d.%d eth0\n", i/100, i%100)
 	}
+	fmt.Fprintf(&b, "# end %d\n", 5*n)
 	return b.String()
 }
 

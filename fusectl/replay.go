@@ -27,21 +27,32 @@ func (m Mistake) String() string { return fmt.Sprintf("%d:%d: %v", m.Line, m.Col
 // missing now is waited for: see target.Waiting.
 func Replay(saved []byte, e Engine, restoring bool, report func(Mistake)) {
 	r := replayer{tree: &tree{engine: e}, root: root(), restoring: restoring}
+	other := eachLine(saved, func(n int, line string) {
+		if m, ok := r.line(line); !ok {
+			m.Line = n
+			report(m)
+		}
+	})
+	if other.Err != nil {
+		report(other)
+	}
+}
+
+// eachLine calls carryOut with each line of a saved state and its number, unless
+// it is of another version: that is returned as a mistake.
+func eachLine(saved []byte, carryOut func(n int, line string)) (other Mistake) {
 	n := 0
 	for line := range strings.Lines(string(saved)) {
 		n++
 		line = strings.TrimSuffix(line, "\n")
 		if n == 1 {
 			if err := native.CheckVersion(line); err != nil {
-				report(Mistake{Line: n, Column: columnOf(err), Text: line, Err: err})
-				return
+				return Mistake{Line: n, Column: columnOf(err), Text: line, Err: err}
 			}
 		}
-		if m, ok := r.line(line); !ok {
-			m.Line = n
-			report(m)
-		}
+		carryOut(n, line)
 	}
+	return Mistake{}
 }
 
 // replayer carries out the lines of a saved state.
@@ -51,16 +62,37 @@ type replayer struct {
 	restoring bool
 }
 
-// line carries out one line; not ok: it failed, and how.
-func (r replayer) line(line string) (m Mistake, ok bool) {
+// placeOf takes a line apart; no File: it says nothing.
+func placeOf(line string) (m Mistake) {
 	command := strings.TrimLeft(line, " \t")
 	if command == "" || command[0] == '#' {
-		return m, true
+		return m
 	}
 	m.Column = len(line) - len(command) + 1
 	m.File = command
 	if blank := strings.IndexAny(command, " \t"); blank >= 0 {
 		m.File, m.Text = command[:blank], command[blank+1:]
+	}
+	return m
+}
+
+// blame is m, whose column is that of its file, with an error at a column of its
+// text.
+func (m Mistake) blame(column int, err error) Mistake {
+	m.Column += len(m.File)
+	if m.Text == "" { // behind the file there may be no blank
+		column = min(column, 1)
+	}
+	m.Column += min(column, len(m.Text)+1)
+	m.Err = err
+	return m
+}
+
+// line carries out one line; not ok: it failed, and how.
+func (r replayer) line(line string) (m Mistake, ok bool) {
+	m = placeOf(line)
+	if m.File == "" {
+		return m, true
 	}
 	f, s, err := r.find(m.File)
 	if err != nil {
@@ -68,8 +100,8 @@ func (r replayer) line(line string) (m Mistake, ok bool) {
 		return m, false
 	}
 	if column, err := r.carryOut(f, s, m.Text); err != nil {
-		m.Column = min(m.Column+len(m.File)+column, len(line)+1) // behind the file there may be no blank
-		m.Err = err
+		m = m.blame(column, err)
+		m.Column = min(m.Column, len(line)+1)
 		return m, false
 	}
 	return m, true

@@ -47,10 +47,7 @@ func mistakesOf(text []byte) []fusectl.Mistake {
 	if text == nil {
 		return nil
 	}
-	if err := state.CheckHeader(text); err != nil {
-		return []fusectl.Mistake{{Line: 1, Column: 1, Err: err}}
-	}
-	return fusectl.Check(text)
+	return fusectl.CheckWhole(text)
 }
 
 // placed shows a mistake as compilers do, for editors to find it.

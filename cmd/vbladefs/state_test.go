@@ -158,7 +158,8 @@ func TestStateRefused(t *testing.T) {
 		{"no such file", "# vbladefs state 1\n\nnowhere/at/all x\n", []string{"/state:3:1:", "nowhere"}},
 		{"unknown drive", "# vbladefs state 1\ntargets/blades add e0.1 do\n", []string{"/state:2:", "do"}},
 		{"torn", "# vbladefs state 1\nvblade/drives add d", []string{"/state:2:"}},
-		{"later version", "# vbladefs state 2\n", []string{"/state:1:1:", "another version"}},
+		{"cut off at a line end", "# vbladefs state 2\nvblade/drives add do " + path + "\n", []string{"/state:2:1:", "cut off", `add "# end 1"`}},
+		{"later version", "# vbladefs state 3\n", []string{"/state:1:1:", "another version"}},
 		{"empty", "", []string{"/state:1:1:", "empty"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -136,10 +136,20 @@ func (g grammar) sort(args []Word, shown string, all []Word) (Command, error) {
 		return Command{}, At{Column: behind(all), Err: Malformed("a word is missing: want %s", shown)}
 	}
 	if len(values) > g.most {
-		excess := values[g.most]
+		excess := g.excess(values)
 		return Command{}, excess.Malformed("%s is one word too many: want %s", excess, shown)
 	}
 	return Command{Verb: g.verb, Values: values, Flags: flags}, nil
+}
+
+// excess is the word to blame for more values than there can be. A flag that
+// stands before it is not: it only is no flag because of that word.
+func (g grammar) excess(values []Word) Word {
+	beyond := values[g.most:]
+	if i := slices.IndexFunc(beyond, func(w Word) bool { return g.flag(w.Text) < 0 }); i >= 0 {
+		return beyond[i]
+	}
+	return beyond[0]
 }
 
 // cutFlags takes the flags from the end of args, but nothing of the values that

@@ -56,6 +56,8 @@ func TestMistakes(t *testing.T) {
 		{"add  1 ", 7, "a word is missing: want add A B"},
 		{"set", 4, "a word is missing: want set MAC..."},
 		{"add 1 2 3 4 5 force", 13, `"5" is one word too many: want add A B`},
+		{"add 1 2 3 4 ro wrong", 16, `"wrong" is one word too many`},
+		{"add 1 2 3 4 ro wrong force", 16, `"wrong" is one word too many`},
 		{"del 1 2", 7, `"2" is one word too many: want del A`},
 		{"add 1 2 ro rw", 12, `"rw" once more, or against another: want add A B`},
 		{"add 1 2 force force", 15, `"force" once more`},
