@@ -103,7 +103,7 @@ func (t *Target) reachAll(info Interface) (failed error) {
 // interfacesOf lists the interfaces where b belongs as far as they are there.
 func (t *Target) interfacesOf(b *binding) ([]Interface, error) {
 	if b.netif != EveryInterface {
-		info, err := t.lookup(b.netif)
+		info, err := t.present(b.netif)
 		return []Interface{info}[:min(len(info.Name), 1)], err
 	}
 	all := slices.Collect(maps.Values(t.known))

@@ -108,7 +108,11 @@ func (t *Target) checkPort(op *AddPort) (info Interface, err error) {
 		return info, err
 	}
 	if op.Interface != EveryInterface {
-		info, err = t.lookup(op.Interface)
+		ask := t.lookup
+		if op.Wait {
+			ask = t.present
+		}
+		info, err = ask(op.Interface)
 		if err != nil && (!op.Wait || op.Interface == "") {
 			return info, err
 		}
@@ -163,6 +167,16 @@ func CheckInterfaceName(name string) error {
 
 // maxInterfaceName is the longest interface name, IFNAMSIZ without its NUL.
 const maxInterfaceName = 15
+
+// present is lookup for what waits for the interface anyway. One that is served
+// already is as the last notice said: what has happened since, its ports learn
+// from the next, and so does this one.
+func (t *Target) present(name string) (Interface, error) {
+	if n := t.netifs[name]; n != nil && n.linked.Load() {
+		return *n.info.Load(), nil
+	}
+	return t.lookup(name)
+}
 
 func notEthernet(name string) error {
 	return fmt.Errorf("%w: %s; AoE needs an Ethernet interface", ErrNotEthernet, name)
