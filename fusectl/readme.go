@@ -35,7 +35,11 @@ brackets may be left out. [...] is more words, which are ignored.
 Counters: reads and read_sectors, writes and write_sectors; others (identify,
 flush, config and lists); errors (requests answered with one); dropped (requests
 left unanswered: from a host that no list admits, malformed, or beyond the
-buffers); in_flight (with the disk now); announces.
+buffers); in_flight (with the disk now); announces; ata_errors (among the errors);
+full (among the dropped: beyond the buffers); depth (sum of what each request that
+needs the disk found in flight, itself included); read_ns, write_ns and other_ns
+(sums of the time from a request to its reply, by a clock that stands still while
+what needs no waiting is served).
 
 A path holds no blanks, and is of the daemon's own mount namespace. INTERFACE is
 an Ethernet interface, or lo.

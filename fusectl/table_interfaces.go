@@ -36,6 +36,7 @@ var interfaceDir = &dir{
 		}),
 		interfaceFile("link", "up or down, then how frames are received: ring, raw, xdp, or none while they are not", linkText),
 		interfaceFile("stats", "ports, and frames that got no reply: NAME VALUE, a line each", interfaceStats),
+		interfaceFile("traffic", "what passed its links: NAME VALUE, a line each; a batch is what one call took or sent", interfaceTraffic),
 	},
 }
 
@@ -61,4 +62,13 @@ func linkText(n target.InterfaceInfo) string {
 func interfaceStats(n target.InterfaceInfo) string {
 	return fmt.Sprintf("ports %d\nignored %d\nforeign %d\nreceive_drops %d\nsend_drops %d\nworkers %d\n",
 		n.Ports, n.Ignored, n.Foreign, n.ReceiveDrops, n.SendDrops, n.Workers)
+}
+
+// interfaceTraffic is the text of traffic.
+func interfaceTraffic(n target.InterfaceInfo) string {
+	return trafficText("received", n.Received) + trafficText("sent", n.Sent) + fmt.Sprintf("wildcards %d\n", n.Wildcards)
+}
+
+func trafficText(name string, t target.Traffic) string {
+	return fmt.Sprintf("%s_frames %d\n%[1]s_bytes %[3]d\n%[1]s_batches %[4]d\n", name, t.Frames, t.Bytes, t.Batches)
 }

@@ -16,13 +16,21 @@ type described struct {
 
 func (d described) Ports() []target.PortInfo { return d.ports }
 
+func set(field reflect.Value, n int) {
+	if field.CanUint() {
+		field.SetUint(uint64(n))
+	} else {
+		field.SetInt(int64(n))
+	}
+}
+
 // TestTotal sets every counter of two ports, so that a new one cannot be
 // forgotten in the sum.
 func TestTotal(t *testing.T) {
 	var one, sum target.Stats
 	for i, v, total := 0, reflect.ValueOf(&one).Elem(), reflect.ValueOf(&sum).Elem(); i < v.NumField(); i++ {
-		v.Field(i).SetUint(uint64(i + 1))
-		total.Field(i).SetUint(2 * uint64(i+1))
+		set(v.Field(i), i+1)
+		set(total.Field(i), 2*(i+1))
 	}
 	tree := &tree{engine: described{ports: []target.PortInfo{{Stats: one}, {Stats: one}}}}
 	c, ok := vbladeDir.child(tree, subject{}, "stats")
@@ -36,9 +44,13 @@ func TestTotal(t *testing.T) {
 }
 
 func TestInterfaceTexts(t *testing.T) {
-	netif := target.InterfaceInfo{Name: "eth0", MTU: 9000, Ports: 1, Ignored: 2, Foreign: 3, ReceiveDrops: 4, SendDrops: 5, Workers: 6}
+	netif := target.InterfaceInfo{Name: "eth0", MTU: 9000, Ports: 1, Ignored: 2, Foreign: 3, ReceiveDrops: 4, SendDrops: 5, Workers: 6, Wildcards: 7,
+		Received: target.Traffic{Frames: 8, Bytes: 9, Batches: 10}, Sent: target.Traffic{Frames: 11, Bytes: 12, Batches: 13}}
 	if got, want := interfaceStats(netif), "ports 1\nignored 2\nforeign 3\nreceive_drops 4\nsend_drops 5\nworkers 6\n"; got != want {
 		t.Errorf("stats: got %q, want %q", got, want)
+	}
+	if got, want := interfaceTraffic(netif), "received_frames 8\nreceived_bytes 9\nreceived_batches 10\nsent_frames 11\nsent_bytes 12\nsent_batches 13\nwildcards 7\n"; got != want {
+		t.Errorf("traffic: got %q, want %q", got, want)
 	}
 	for _, tt := range []struct {
 		up         bool

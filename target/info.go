@@ -17,6 +17,12 @@ type Stats struct {
 	Dropped      uint64 // requests dropped: no buffer free, refused source, malformed
 	InFlight     uint64 // requests with the backing store at this moment
 	Announces    uint64
+	ATAErrors    uint64 // of the Errors, those with an ATA error
+	Full         uint64 // of the Dropped, those that came while all buffers were in use
+	Depth        uint64 // sum of what each read, write and flush found in flight, itself included
+	// Sums of the time from a request's arrival to its reply, as the clock of a worker
+	// shows it, which stands still during a turn: what needs no waiting takes none.
+	ReadTime, WriteTime, OtherTime time.Duration
 }
 
 // Add adds o to s.
@@ -30,6 +36,12 @@ func (s *Stats) Add(o Stats) {
 	s.Dropped += o.Dropped
 	s.InFlight += o.InFlight
 	s.Announces += o.Announces
+	s.ATAErrors += o.ATAErrors
+	s.Full += o.Full
+	s.Depth += o.Depth
+	s.ReadTime += o.ReadTime
+	s.WriteTime += o.WriteTime
+	s.OtherTime += o.OtherTime
 }
 
 // DriveInfo describes a drive at one moment.
@@ -107,6 +119,9 @@ type Initiator struct {
 	Last      time.Time // to the second
 }
 
+// Traffic counts frames of AoE.
+type Traffic struct{ Frames, Bytes, Batches uint64 }
+
 // InterfaceInfo describes an interface with ports at one moment.
 type InterfaceInfo struct {
 	Name         string
@@ -119,4 +134,7 @@ type InterfaceInfo struct {
 	Foreign      uint64 // frames for addresses that are not exported here
 	ReceiveDrops uint64 // frames lost before they were looked at
 	SendDrops    uint64 // replies that the interface refused
+	Wildcards    uint64 // requests made of wildcards that named an export
+	// What passed the links. A batch is what one call took or sent.
+	Received, Sent Traffic
 }

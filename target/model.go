@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"vbladefs/target/aoe"
 )
@@ -217,6 +218,10 @@ type counters struct {
 	others, errors       atomic.Uint64
 	failures             atomic.Uint64 // transfers that failed, among the errors
 	dropped, announces   atomic.Uint64
+	ataErrors, full      atomic.Uint64
+	depth                atomic.Uint64
+	// nanoseconds
+	readTime, writeTime, otherTime atomic.Int64
 }
 
 // addTo adds c to s.
@@ -230,6 +235,12 @@ func (c *counters) addTo(s *Stats) {
 		Errors:       c.errors.Load(),
 		Dropped:      c.dropped.Load(),
 		Announces:    c.announces.Load(),
+		ATAErrors:    c.ataErrors.Load(),
+		Full:         c.full.Load(),
+		Depth:        c.depth.Load(),
+		ReadTime:     time.Duration(c.readTime.Load()),
+		WriteTime:    time.Duration(c.writeTime.Load()),
+		OtherTime:    time.Duration(c.otherTime.Load()),
 		InFlight:     uint64(max(c.inFlight.Load(), 0)),
 	})
 }

@@ -28,7 +28,23 @@ type netif struct {
 	ignored    atomic.Uint64 // frames that no target answers: replies, forged sources, no AoE
 	neighbours *neighbours
 
-	foreign atomic.Uint64 // frames for addresses that are not ours
+	foreign   atomic.Uint64 // frames for addresses that are not ours
+	wildcards atomic.Uint64 // requests made of wildcards that named an export
+
+	received, sent traffic
+}
+
+// traffic counts frames, once a batch.
+type traffic struct{ frames, bytes, batches atomic.Uint64 }
+
+func (t *traffic) add(frames, bytes int) {
+	t.frames.Add(uint64(frames))
+	t.bytes.Add(uint64(bytes))
+	t.batches.Add(1)
+}
+
+func (t *traffic) describe() Traffic {
+	return Traffic{t.frames.Load(), t.bytes.Load(), t.batches.Load()}
 }
 
 // name is what n is called now.

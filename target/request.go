@@ -31,7 +31,8 @@ type request struct {
 	op       Op
 	lba      uint64
 	sectors  int
-	blockers int // earlier requests that it waits for; guarded by device.order.mu
+	began    int64 // when it came, by the clock of w
+	blockers int   // earlier requests that it waits for; guarded by device.order.mu
 }
 
 // pool is a fixed stock of requests. The one given back last is lent first,

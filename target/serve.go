@@ -26,7 +26,11 @@ func (w *worker) frame(t *table, frame []byte) {
 			w.netif.ignored.Add(1)
 			return
 		}
+		before := w.wildcards
 		t.matching(h.Addr, func(p *port) { w.wildcards++; w.request(p, h, frame) })
+		if w.wildcards > before {
+			w.netif.wildcards.Add(1)
+		}
 		return
 	}
 	switch p := t.get(h.Addr); {
@@ -175,6 +179,7 @@ func (w *worker) result(p *port, reply aoe.Header, a aoe.ATA, q ata.Request, g a
 	}
 	w.queueReply(b[:end], nil, nil)
 	if g.Command&ata.ERR != 0 {
+		p.counts.ataErrors.Add(1)
 		p.counts.errors.Add(1)
 	} else {
 		p.counts.others.Add(1)

@@ -2,6 +2,7 @@ package target
 
 import (
 	"errors"
+	"sync/atomic"
 	"syscall"
 
 	"vbladefs/target/aoe"
@@ -20,10 +21,12 @@ const opBarrier = OpFlush + 1
 func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q ata.Request, payload []byte) {
 	r := w.admit(p)
 	if r == nil {
+		p.counts.full.Add(1)
 		p.counts.dropped.Add(1)
 		return
 	}
-	p.counts.inFlight.Add(1)
+	p.counts.depth.Add(uint64(p.counts.inFlight.Add(1)))
+	r.began = w.clock
 	r.port, r.device, r.header, r.ata = p, d, h, a
 	r.op, r.lba, r.sectors = op, q.LBA, q.Sectors
 	free := d.order.enter(r)
@@ -115,13 +118,14 @@ func (w *worker) answer(r *request, err error) {
 		// Uncorrectable, with all sectors left: never a success with a
 		// remainder, which the Linux initiator takes for a whole one.
 		result = result.Failed(ata.UNC, uint8(r.sectors))
+		counts.ataErrors.Add(1)
 		counts.errors.Add(1)
 		if n := counts.failures.Add(1); n&(n-1) == 0 { // 1, 2, 4, 8 …: enough to know
 			go w.target.logFailure(p, r.op, r.lba, r.sectors, n, err)
 		}
 	} else {
 		result = result.Done()
-		p.count(r)
+		p.count(r, w.clock-r.began)
 	}
 	if r.op == OpRead && err == nil {
 		w.makeRoom()
@@ -145,16 +149,26 @@ func transient(err error) bool {
 		(errno == syscall.ENOMEM || errno == syscall.EAGAIN || errno == syscall.EINTR || errno == syscall.ENOBUFS)
 }
 
-// count counts a transfer that succeeded.
-func (p *port) count(r *request) {
+// count counts a transfer that succeeded, after so many nanoseconds.
+func (p *port) count(r *request, took int64) {
 	switch r.op {
 	case OpRead:
 		p.counts.reads.Add(1)
 		p.counts.readSectors.Add(uint64(r.sectors))
+		addTime(&p.counts.readTime, took)
 	case OpFlush, opBarrier:
 		p.counts.others.Add(1)
+		addTime(&p.counts.otherTime, took)
 	default:
 		p.counts.writes.Add(1)
 		p.counts.writeSectors.Add(uint64(r.sectors))
+		addTime(&p.counts.writeTime, took)
+	}
+}
+
+// addTime spares what needed no waiting the cost of adding nothing.
+func addTime(sum *atomic.Int64, took int64) {
+	if took != 0 {
+		sum.Add(took)
 	}
 }

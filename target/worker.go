@@ -33,6 +33,8 @@ type worker struct {
 	mac    aoe.MAC // of the interface, as of this turn
 	room   int     // bytes of the largest frame that it carries, as of this turn
 	second uint32  // of Unix time, as of a few turns ago
+	began  time.Time
+	clock  int64 // nanoseconds since then, as of the last batch that was taken or reaped
 
 	opened  atomic.Pointer[Link] // the link, for its counters
 	devices int                  // whose home this is; guarded by Target.ops
@@ -69,7 +71,7 @@ type mailbox struct {
 }
 
 func newWorker(t *Target, n *netif) (*worker, error) {
-	w := &worker{target: t, netif: n, poll: polling{most: t.spin}, done: make(chan struct{}),
+	w := &worker{target: t, netif: n, poll: polling{most: t.spin}, began: time.Now(), done: make(chan struct{}),
 		ready: make([]*request, 0, t.requests), scratch: make([]byte, batchFrames*replyStride),
 		headers: make([][]byte, 0, batchFrames), payloads: make([][]byte, 0, batchFrames),
 		sending: make([]*request, 0, batchFrames)}
@@ -173,11 +175,15 @@ func (w *worker) receive() bool {
 	if n == 0 {
 		return false
 	}
+	w.clock = int64(time.Since(w.began))
 	table := w.netif.table.Load()
 	touch(table, w.frames[:n])
+	bytes := 0
 	for _, frame := range w.frames[:n] {
+		bytes += len(frame)
 		w.frame(table, frame)
 	}
+	w.netif.received.add(n, bytes)
 	w.link.Release()
 	return true
 }
@@ -199,6 +205,9 @@ func touch(t *table, frames [][]byte) {
 // reap collects what the queue finished.
 func (w *worker) reap() bool {
 	n := w.queue.Reap(w.tokens[:], w.errs[:])
+	if n > 0 {
+		w.clock = int64(time.Since(w.began))
+	}
 	for i, token := range w.tokens[:n] {
 		w.finish(&w.pool.requests[token], w.errs[i])
 		w.errs[i] = nil
@@ -215,12 +224,21 @@ func (w *worker) send() {
 		// Frames of this batch may still be borrowed, so the end of the turn
 		// gives a broken link up.
 		_, w.broken = w.link.Send(w.headers, w.payloads)
+		w.netif.sent.add(len(w.headers), w.bytes())
 	}
 	w.headers, w.payloads = w.headers[:0], w.payloads[:0]
 	for _, r := range w.sending {
 		w.pool.put(r)
 	}
 	w.sending = w.sending[:0]
+}
+
+// bytes is the length of the replies of this turn.
+func (w *worker) bytes() (sum int) {
+	for i := range w.headers {
+		sum += len(w.headers[i]) + len(w.payloads[i])
+	}
+	return sum
 }
 
 // lose gives up a link that is of no more use; the target looks for the

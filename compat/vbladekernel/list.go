@@ -51,6 +51,12 @@ func ListStats(s target.Stats) []byte {
 		{"dropped", s.Dropped},
 		{"in_flight", s.InFlight},
 		{"announces", s.Announces},
+		{"ata_errors", s.ATAErrors},
+		{"full", s.Full},
+		{"depth", s.Depth},
+		{"read_ns", uint64(s.ReadTime)},
+		{"write_ns", uint64(s.WriteTime)},
+		{"other_ns", uint64(s.OtherTime)},
 	} {
 		fmt.Fprintf(&b, "%s %d\n", row.key, row.value)
 	}

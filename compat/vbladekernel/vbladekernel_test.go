@@ -108,7 +108,8 @@ func TestLists(t *testing.T) {
 	if got, want := string(ListPorts(ports)), "eth0 0 2 32 8 2\n* 0 2 64 0 16\n"; got != want {
 		t.Errorf("ports: got %q, want %q", got, want)
 	}
-	want := "reads 3\nread_sectors 0\nwrites 0\nwrite_sectors 0\nothers 0\nerrors 0\ndropped 0\nin_flight 3\nannounces 0\n"
+	want := "reads 3\nread_sectors 0\nwrites 0\nwrite_sectors 0\nothers 0\nerrors 0\ndropped 0\nin_flight 3\nannounces 0\n" +
+		"ata_errors 0\nfull 0\ndepth 0\nread_ns 0\nwrite_ns 0\nother_ns 0\n"
 	if got := string(ListStats(target.Stats{Reads: 3, InFlight: 3})); got != want {
 		t.Errorf("stats: got %q, want %q", got, want)
 	}
@@ -122,7 +123,11 @@ func TestStats(t *testing.T) {
 	var s target.Stats
 	v := reflect.ValueOf(&s).Elem()
 	for i := range v.NumField() {
-		v.Field(i).SetUint(uint64(i + 1))
+		if f := v.Field(i); f.CanUint() {
+			f.SetUint(uint64(i + 1))
+		} else {
+			f.SetInt(int64(i + 1))
+		}
 	}
 	for i, line := range strings.Split(strings.TrimSuffix(string(ListStats(s)), "\n"), "\n") {
 		if _, value, _ := strings.Cut(line, " "); i >= v.NumField() || value != fmt.Sprint(i+1) {
