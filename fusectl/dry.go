@@ -2,10 +2,10 @@ package fusectl
 
 import (
 	"hash/fnv"
+	"math"
 	"time"
 
 	"vbladefs/target"
-	"vbladefs/target/aoe"
 )
 
 // This file is the machine of a dry run: disks without sectors to read, links
@@ -40,7 +40,7 @@ func openDryStore(path string, o target.StoreOptions) (target.Store, error) {
 }
 
 func (s *dryStore) Key() string                 { return s.path }
-func (s *dryStore) SizeBytes() int64            { return aoe.SectorSize }
+func (s *dryStore) SizeBytes() int64            { return math.MaxInt64 } // whatever part of it is a drive
 func (s *dryStore) ReadOnly() bool              { return s.readOnly }
 func (s *dryStore) Refresh() (int64, error)     { return s.SizeBytes(), nil }
 func (s *dryStore) Device() (uint32, uint32)    { return 0, 0 }

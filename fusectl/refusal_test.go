@@ -124,6 +124,9 @@ func examples(grammar string) (short, long string) {
 		if value, ok := values[word]; ok {
 			word = value
 		}
+		if flag, value, valued := strings.Cut(word, "="); valued {
+			word = flag + "=" + values[value]
+		}
 		word, _, _ = strings.Cut(word, "|")
 		if long += " " + word; depth == 0 {
 			short += " " + word

@@ -142,7 +142,8 @@ func (g *gambler) operation() target.Operation {
 	a := g.addr()
 	switch g.IntN(21) {
 	case 0:
-		return target.AddDrive{Name: g.drive(), Path: g.path(), Force: g.yes(), Cache: target.Cache(g.of("", "writeback", "direct", "durable"))}
+		return target.AddDrive{Name: g.drive(), Path: g.path(), Force: g.yes(), Cache: target.Cache(g.of("", "writeback", "direct", "durable")),
+			Offset: uint64(g.IntN(3)), Length: uint64(g.IntN(3))}
 	case 1:
 		return target.AddBlade{Addr: a, Drive: g.drive()}
 	case 2, 3:

@@ -59,6 +59,8 @@ var driveDir = &dir{
 		})),
 		driveFile("path", "path of the disk", vbladekernel.Path),
 		driveFile("size", "size in sectors of 512 bytes", vbladekernel.Size),
+		driveFile("offset", "sectors of the disk before the drive", vbladekernel.Offset),
+		driveFile("length", "sectors that it has at most; 0: up to the end of the disk", vbladekernel.Length),
 		valueFile(driveFile("cache", "write policy", vbladekernel.Cache), vbladekernel.ParseCache,
 			vbladekernel.CacheGrammar),
 		valueFile(driveFile("readonly", "1 or 0: whether writes are refused", native.ReadOnlyText), native.ParseReadOnly,

@@ -118,6 +118,11 @@ func (t *Target) attempt(d *drive) {
 	}()
 	wish := d.wish()
 	dev, err := t.acquire(wish)
+	if err == nil {
+		if err = t.fit(d, dev, wish.Path); err != nil {
+			t.release(dev)
+		}
+	}
 	switch {
 	case t.closed || !d.waits.taken || d.wish() != wish: // removed, or changed, meanwhile
 		if err == nil {

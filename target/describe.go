@@ -15,9 +15,10 @@ import (
 func (d *drive) describe() DriveInfo {
 	id := d.identity.Load()
 	info := DriveInfo{Name: d.name, Path: d.path, ReadOnly: d.readOnly(), Cache: d.cache, Model: id.Model, Serial: id.Serial,
-		Firmware: id.Firmware, Implicit: d.implicit, Forced: d.force, Down: d.down, Ports: d.bindings.length}
+		Firmware: id.Firmware, Implicit: d.implicit, Forced: d.force, Down: d.down, Ports: d.bindings.length,
+		Offset: d.window.first, Length: d.window.length}
 	if dev := d.device.Load(); dev != nil {
-		info.Sectors, info.Cache, info.Note = dev.sectors(), dev.cache, dev.note
+		info.Sectors, info.Cache, info.Note = d.window.capacity(dev.sectors()), dev.cache, dev.note
 		info.Paused = dev.paused.Load()
 		info.Major, info.Minor = dev.store.Device()
 	}

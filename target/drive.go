@@ -55,6 +55,10 @@ func (t *Target) openDrive(op AddDrive, implicit bool) (*drive, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := t.fit(d, dev, op.Path); err != nil {
+		t.release(dev)
+		return nil, err
+	}
 	d.device.Store(dev)
 	return d, nil
 }
@@ -70,7 +74,8 @@ func (t *Target) newDrive(op AddDrive, implicit bool) (*drive, error) {
 	if !filepath.IsAbs(op.Path) {
 		return nil, notAbsolute(op.Path)
 	}
-	d := &drive{name: op.Name, path: op.Path, access: op.Access, cache: cmp.Or(op.Cache, t.cache), force: op.Force, implicit: implicit}
+	d := &drive{name: op.Name, path: op.Path, access: op.Access, cache: cmp.Or(op.Cache, t.cache), force: op.Force, implicit: implicit,
+		window: window{op.Offset, op.Length}}
 	if err := checkCache(d.cache); err != nil {
 		return nil, err
 	}

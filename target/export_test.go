@@ -102,7 +102,7 @@ func Disagreeing(t *Target) error {
 		for p := range n.ports.all {
 			d := p.blade.drive.device.Load()
 			homes[d]++
-			if p.rules.Load() != p.blade.rules.Load() || p.device.Load() != d || p.addr != p.blade.addr {
+			if p.rules.Load() != p.blade.rules.Load() || p.device.Load() != d || p.addr != p.blade.addr || p.window != p.blade.drive.window {
 				return fmt.Errorf("%s on %s: what it copied is not what it was copied from", p.blade.addr, n.name())
 			}
 			if h := d.homes[n]; h == nil || p.home.Load() != h.worker || h.worker.index >= n.lanes {

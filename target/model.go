@@ -57,6 +57,7 @@ type drive struct {
 	cache    Cache  // to be opened with while it is down; the device has the present one
 	force    bool   // opened even if someone else has claimed it
 	implicit bool   // made by Export: goes with its last blade
+	window   window // never changes
 	down     string // why it has no device; empty: it has one
 
 	identity atomic.Pointer[Identity]
@@ -191,6 +192,7 @@ type port struct {
 	home    atomic.Pointer[worker] // serves its address, and no other does
 	rules   atomic.Pointer[rules]  // the blade's
 	device  atomic.Pointer[device] // the drive's
+	window  window                 // the drive's
 	latest  atomic.Uint64          // the initiator of the last request, by hostKey; see heard
 	seen    atomic.Uint32          // the second of that request
 	repeats atomic.Uint32          // requests of latest in that second
@@ -204,6 +206,9 @@ type port struct {
 	netif   *netif
 	place   place[*port] // in netif.ports
 }
+
+// capacity is how many sectors p, which leads to d, has.
+func (p *port) capacity(d *device) uint64 { return p.window.capacity(d.sectors()) }
 
 // readOnly reports whether writes to p, which leads to d, are refused. A drive
 // that is to stay read-only is locked before its device begins to take writes.

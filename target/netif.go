@@ -174,7 +174,7 @@ func (t *Target) attach(b *binding, n *netif) (*port, error) {
 		n.leave(device)
 		return nil, err
 	}
-	p := &port{hosts: new(hosts), addr: b.blade.addr, binding: b, blade: b.blade, netif: n, buffers: int32(max(b.buffers, MinBuffers))}
+	p := &port{hosts: new(hosts), addr: b.blade.addr, window: b.blade.drive.window, binding: b, blade: b.blade, netif: n, buffers: int32(max(b.buffers, MinBuffers))}
 	p.locked.Store(b.blade.drive.access == AccessReadOnly)
 	p.home.Store(w)
 	p.device.Store(device)

@@ -92,6 +92,10 @@ func (op Export) extend(t *Target, blade *blade, port AddPort) error {
 	if t.blades[op.Addr] != blade {
 		return fmt.Errorf("%w: %s was removed meanwhile; try again", ErrInUse, op.Addr)
 	}
+	if w := blade.drive.window; w != (window{}) {
+		return fmt.Errorf("%w: %s leads to a part of %s, from sector %d on; choose another address for all of it", ErrAddressTaken,
+			op.Addr, blade.drive.path, w.first)
+	}
 	dev := blade.drive.device.Load()
 	if dev == nil && op.Path != blade.drive.path || dev != nil && dev.key != key {
 		return fmt.Errorf("%w: %s leads to %s on every interface; choose another address for %s", ErrAddressTaken,

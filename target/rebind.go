@@ -23,8 +23,13 @@ func (op Rebind) apply(t *Target) error {
 	}
 	t.outside(func() { err = next.ask() })
 	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrStore, err)
+	} else {
+		err = d.window.check(op.Path, next.sectors())
+	}
+	if err != nil {
 		t.release(next)
-		return fmt.Errorf("%w: %w", ErrStore, err)
+		return err
 	}
 	if t.byName[d.name] != d || t.blades[op.Addr] != b.blade {
 		t.release(next)

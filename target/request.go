@@ -29,7 +29,7 @@ type request struct {
 	header   aoe.Header // of the reply
 	ata      aoe.ATA    // as asked
 	op       Op
-	lba      uint64
+	lba      uint64 // in the store
 	sectors  int
 	began    int64 // when it came, by the clock of w
 	blockers int   // earlier requests that it waits for; guarded by device.order.mu

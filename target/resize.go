@@ -129,11 +129,15 @@ func (t *Target) noticed(asked []*device) {
 	for d := range t.drives.all {
 		dev := d.device.Load()
 		if former, ok := resized[dev]; ok {
+			was, is := d.window.capacity(former), d.window.capacity(dev.told.Load())
+			if was == is {
+				continue // not the part of it that is this drive
+			}
 			verb := "grew"
-			if dev.told.Load() < former {
+			if is < was {
 				verb = "shrank"
 			}
-			t.log.Infof("drive %s, %s, %s from %d to %d sectors; Linux hosts that have it open see that after aoe-revalidate", d.name, d.path, verb, former, dev.told.Load())
+			t.log.Infof("drive %s, %s, %s from %d to %d sectors; Linux hosts that have it open see that after aoe-revalidate", d.name, d.path, verb, was, is)
 			for p := range d.eachPort() {
 				t.announce(p)
 			}

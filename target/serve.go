@@ -105,7 +105,7 @@ func (w *worker) ataCommand(p *port, rules *rules, h, reply aoe.Header, frame []
 		w.fail(p, reply, aoe.ErrReserved)
 		return true
 	}
-	if result, done := regs.Answer(q, device.sectors()); done {
+	if result, done := regs.Answer(q, p.capacity(device)); done {
 		w.result(p, reply, a, q, result)
 		return true
 	}
@@ -190,7 +190,7 @@ func (w *worker) result(p *port, reply aoe.Header, a aoe.ATA, q ata.Request, g a
 func (w *worker) identify(p *port, d *device, reply aoe.Header, a aoe.ATA) {
 	id := p.blade.drive.identity.Load()
 	b := w.reply()
-	data := ata.Identity{Sectors: d.sectors(), Serial: id.Serial, Firmware: firmwareRevision, Model: id.Model,
+	data := ata.Identity{Sectors: p.capacity(d), Serial: id.Serial, Firmware: firmwareRevision, Model: id.Model,
 		WriteCache: d.volatileCache()}
 	data.Put(b[aoe.ATASize:])
 	w.dataReply(p, b, reply, a)

@@ -28,7 +28,7 @@ func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q 
 	p.counts.depth.Add(uint64(p.counts.inFlight.Add(1)))
 	r.began = w.clock
 	r.port, r.device, r.header, r.ata = p, d, h, a
-	r.op, r.lba, r.sectors = op, q.LBA, q.Sectors
+	r.op, r.lba, r.sectors = op, p.window.first+q.LBA, q.Sectors
 	free := d.order.enter(r)
 	// Asked only now: a write that enters behind the barrier that began
 	// write-through must see it.
@@ -121,7 +121,7 @@ func (w *worker) answer(r *request, err error) {
 		counts.ataErrors.Add(1)
 		counts.errors.Add(1)
 		if n := counts.failures.Add(1); n&(n-1) == 0 { // 1, 2, 4, 8 …: enough to know
-			go w.target.logFailure(p, r.op, r.lba, r.sectors, n, err)
+			go w.target.logFailure(p, r.op, r.lba-p.window.first, r.sectors, n, err)
 		}
 	} else {
 		result = result.Done()

@@ -42,6 +42,12 @@ func saveDrive(b *bytes.Buffer, d *target.DriveInfo) {
 	if d.Cache != target.CacheDirect { // what a restored drive has that names none: target.Waiting
 		b.WriteString(" " + string(d.Cache))
 	}
+	if d.Offset != 0 {
+		b.WriteString(" offset=" + strconv.FormatUint(d.Offset, 10))
+	}
+	if d.Length != 0 {
+		b.WriteString(" length=" + strconv.FormatUint(d.Length, 10))
+	}
 	b.WriteByte('\n')
 	value := func(name, text string) { b.WriteString("vblade/" + d.Name + "/" + name + " " + text) }
 	if d.Model != vbladekernel.Model {

@@ -16,6 +16,7 @@ import (
 // A lower-case word at the beginning is the verb. Words in capitals are values,
 // MAC... one or more of a kind. What is in brackets may be left out; if it is of
 // lower case it is a flag: flags come last, in any order, one of each bracket.
+// A flag name=VALUE has a value.
 // [...] takes more words and ignores them.
 type grammar struct {
 	verb        string
@@ -31,6 +32,9 @@ func parseGrammar(s string) grammar {
 	for i, token := range strings.Fields(s) {
 		depth += strings.Count(token, "[")
 		name := strings.Trim(token, "[]")
+		if flag, _, valued := strings.Cut(name, "="); valued {
+			name = flag + "="
+		}
 		switch {
 		case name == "...":
 			g.most = noEnd
@@ -62,6 +66,16 @@ type Command struct {
 // Has tells whether a flag was given.
 func (c Command) Has(flag string) bool {
 	return slices.ContainsFunc(c.Flags, func(w Word) bool { return w.Text == flag })
+}
+
+// Value is the value of a flag name=VALUE, where it was given.
+func (c Command) Value(flag string) (value Word, given bool) {
+	for _, w := range c.Flags {
+		if name, text, valued := strings.Cut(w.Text, "="); valued && name == flag {
+			return Word{Text: text, Column: w.Column + len(name) + 1}, true
+		}
+	}
+	return Word{}, false
 }
 
 // Match finds the grammar whose verb words begin with, and sorts the words by
@@ -172,5 +186,8 @@ func (g grammar) cutFlags(args []Word, shown string) (values, flags []Word, err 
 
 // flag is the bracket that a flag is of; -1: it is none.
 func (g grammar) flag(word string) int {
+	if name, _, valued := strings.Cut(word, "="); valued {
+		word = name + "="
+	}
 	return slices.IndexFunc(g.flags, func(group []string) bool { return slices.Contains(group, word) })
 }

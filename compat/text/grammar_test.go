@@ -8,7 +8,7 @@ import (
 	"vbladefs/target"
 )
 
-var grammars = []string{"add A B [C [D]] [ro|rw] [force]", "del A", "set MAC...", "see A [...]"}
+var grammars = []string{"add A B [C [D]] [ro|rw] [force]", "del A", "set MAC...", "see A [...]", "put A [B] [at=N] [ro]"}
 
 func TestMatch(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
@@ -22,6 +22,9 @@ func TestMatch(t *testing.T) {
 		{"set 1", "set(1)"},
 		{"set 1 2 3", "set(1 2 3)"},
 		{"see 1 2 3", "see(1 2 3)"},
+		{"put 1 2 ro at=3", "put(1 2) ro at=3"},
+		{"put at=1 at=", "put(at=1) at="},
+		{"put 1 to=2", "put(1 to=2)"},
 	} {
 		c, err := Match(Fields(tt.line, " \t"), grammars...)
 		if got := show(c); err != nil || got != tt.want {
@@ -50,7 +53,7 @@ func TestMistakes(t *testing.T) {
 		column int
 		reason string
 	}{
-		{"", 1, "nothing written: want add A B [C [D]] [ro|rw] [force], del A, set MAC..., or see A [...]"},
+		{"", 1, "nothing written: want add A B [C [D]] [ro|rw] [force], del A, set MAC..., see A [...], or put A [B] [at=N] [ro]"},
 		{" ad 1 2", 2, `command "ad": want add A B [C [D]] [ro|rw] [force], del A`},
 		{"add 1", 6, "a word is missing: want add A B [C [D]] [ro|rw] [force]"},
 		{"add  1 ", 7, "a word is missing: want add A B"},
@@ -58,6 +61,8 @@ func TestMistakes(t *testing.T) {
 		{"add 1 2 3 4 5 force", 13, `"5" is one word too many: want add A B`},
 		{"add 1 2 3 4 ro wrong", 16, `"wrong" is one word too many`},
 		{"add 1 2 3 4 ro wrong force", 16, `"wrong" is one word too many`},
+		{"put 1 at=1 at=2", 12, `"at=2" once more`},
+		{"put 1 2 at", 9, `"at" is one word too many`},
 		{"del 1 2", 7, `"2" is one word too many: want del A`},
 		{"add 1 2 ro rw", 12, `"rw" once more, or against another: want add A B`},
 		{"add 1 2 force force", 15, `"force" once more`},
@@ -169,4 +174,14 @@ func FuzzMatch(f *testing.F) {
 			t.Errorf("%q: %v at column %d", line, err, at.Column)
 		}
 	})
+}
+
+func TestValueOfFlag(t *testing.T) {
+	c, err := Match(Fields("put 1  ro at=a=b", " "), grammars...)
+	if at, given := c.Value("at"); err != nil || !given || at != (Word{Text: "a=b", Column: 14}) {
+		t.Errorf("got %+v, %v, %v", at, given, err)
+	}
+	if _, given := c.Value("ro"); given {
+		t.Error("ro has a value")
+	}
 }

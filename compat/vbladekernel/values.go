@@ -16,6 +16,12 @@ func Path(d target.DriveInfo) string { return text.Printable(d.Path) + "\n" }
 // Size is the text of size: sectors of 512 bytes, as in /sys/block/*/size.
 func Size(d target.DriveInfo) string { return fmt.Sprintf("%d\n", d.Sectors) }
 
+// Offset is the text of offset: the sector of the disk where the drive begins.
+func Offset(d target.DriveInfo) string { return fmt.Sprintf("%d\n", d.Offset) }
+
+// Length is the text of length, as the drive was added; 0: to the end.
+func Length(d target.DriveInfo) string { return fmt.Sprintf("%d\n", d.Length) }
+
 // Cache is the text of cache: the drive's write policy.
 func Cache(d target.DriveInfo) string { return string(d.Cache) + "\n" }
 

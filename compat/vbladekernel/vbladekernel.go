@@ -30,7 +30,7 @@ const MaxWrite = 4096
 
 // What the commands look like.
 var (
-	DrivesGrammars = []string{"add NAME PATH [ro] [force] [writeback|direct|durable]", "del NAME"}
+	DrivesGrammars = []string{"add NAME PATH [ro] [force] [writeback|direct|durable] [offset=SECTORS] [length=SECTORS]", "del NAME"}
 	PortsGrammars  = []string{"add INTERFACE SHELF SLOT [BUFFERS [SECTORS]] [force]", "del INTERFACE SHELF SLOT"}
 )
 
@@ -59,6 +59,28 @@ func ParseDrives(line string) (target.Operation, error) {
 	for _, cache := range []target.Cache{target.CacheWriteback, target.CacheDirect, target.CacheDurable} {
 		if c.Has(string(cache)) {
 			op.Cache = cache
+		}
+	}
+	return parseWindow(op, c)
+}
+
+// maxSectors is what the largest file of Linux has.
+const maxSectors = 1<<54 - 1
+
+// parseWindow reads which part of the store is the drive.
+func parseWindow(op target.AddDrive, c text.Command) (target.Operation, error) {
+	for _, flag := range []struct {
+		name  string
+		least uint64
+		n     *uint64
+	}{{"offset", 0, &op.Offset}, {"length", 1, &op.Length}} {
+		word, given := c.Value(flag.name)
+		if !given {
+			continue
+		}
+		var err error
+		if *flag.n, err = text.Number(flag.name, word, flag.least, maxSectors); err != nil {
+			return nil, err
 		}
 	}
 	return op, nil

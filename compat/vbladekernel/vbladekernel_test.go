@@ -21,6 +21,11 @@ func TestParseDrives(t *testing.T) {
 		op.Cache = cache
 		return op
 	}
+	part := func(offset, length uint64) target.AddDrive {
+		op := add("do", target.AccessReadWrite, false)
+		op.Offset, op.Length = offset, length
+		return op
+	}
 	long := strings.Repeat("n", 31)
 	tests := []struct {
 		name, line string
@@ -34,6 +39,14 @@ func TestParseDrives(t *testing.T) {
 		{"write policy", "add do /dev/loop2 direct", cached("direct"), nil},
 		{"write policy among flags", "add do /dev/loop2 force writeback ro", target.AddDrive{Name: "do", Path: "/dev/loop2", Access: target.AccessReadOnly, Force: true, Cache: "writeback", Identity: add("do", 0, false).Identity}, nil},
 		{"two write policies", "add do /dev/loop2 writeback direct", nil, target.ErrMalformed},
+		{"a part", "add do /dev/loop2 offset=63 length=0x10", part(63, 16), nil},
+		{"up to the end", "add do /dev/loop2 offset=0", part(0, 0), nil},
+		{"the largest part", "add do /dev/loop2 offset=18014398509481983 length=18014398509481983", part(1<<54-1, 1<<54-1), nil},
+		{"no length", "add do /dev/loop2 length=0", nil, target.ErrRange},
+		{"too large a part", "add do /dev/loop2 offset=18014398509481984", nil, target.ErrRange},
+		{"empty offset", "add do /dev/loop2 offset=", nil, target.ErrMalformed},
+		{"two offsets", "add do /dev/loop2 offset=1 offset=2", nil, target.ErrMalformed},
+		{"negative", "add do /dev/loop2 offset=-1", nil, target.ErrMalformed},
 		{"longest name", "add " + long + " /dev/loop2", add(long, target.AccessReadWrite, false), nil},
 		{"del", "del do", target.RemoveDrive{Name: "do"}, nil},
 		{"blank", " \t", nil, nil},
@@ -156,7 +169,7 @@ func TestValues(t *testing.T) {
 }
 
 func FuzzParseDrives(f *testing.F) {
-	for _, line := range []string{"add do /dev/loop2", "add d /x ro force #c", "del do", "#", "", "add .. /", "add d /\xff"} {
+	for _, line := range []string{"add do /dev/loop2", "add d /x ro force #c", "add d /x offset=8 length=0x10", "del do", "#", "", "add .. /", "add d /\xff"} {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
@@ -170,7 +183,7 @@ func FuzzParseDrives(f *testing.F) {
 		listed := string(ListDrives([]target.DriveInfo{{Name: add.Name, Path: add.Path}}))
 		words := strings.Split(strings.TrimSuffix(listed, "\n"), " ")
 		again, err := ParseDrives("add " + words[0] + " " + words[1])
-		add.Access, add.Force, add.Cache = target.AccessReadWrite, false, ""
+		add.Access, add.Force, add.Cache, add.Offset, add.Length = target.AccessReadWrite, false, "", 0, 0
 		if err != nil || !reflect.DeepEqual(again, target.Operation(add)) {
 			t.Errorf("%q: listed as %q, which gives %+v, %v", line, listed, again, err)
 		}

@@ -11,7 +11,7 @@ import (
 //
 //	interface eth0 mtu 1500
 //	disk d0 sectors 1000 [readonly]
-//	drive d0 [readonly] [cache writeback|direct|durable] [model "…"] [firmware xxxx]
+//	drive d0 [of d1] [offset n] [length n] [readonly] [cache writeback|direct|durable] [model "…"] [firmware xxxx]
 //	firmware d0 xxxx
 //	blade d0 0.1, unblade 0.1
 //	port d0 0.1 eth0 [buffers n] [sectors n] [quiet]
@@ -26,7 +26,7 @@ import (
 //	hold, finish [n] (of what is held, the n-th, else all)
 //	fail d0 read|write|flush, mend d0 read|write|flush
 //
-// Over * for an interface is every interface. A drive has the name of its disk.
+// Over * for an interface is every interface. A drive has the name of its disk, but for "of".
 func (p *player) control(w *words) {
 	verb := w.next("line")
 	if f, ok := p.rig.(Faults); ok && p.fault(w, verb, f.Machine()) {
@@ -90,6 +90,10 @@ func (p *player) operation(w *words, verb string) target.Operation {
 func (p *player) addDrive(w *words) target.Operation {
 	name := w.next("drive")
 	op := target.AddDrive{Name: name, Path: p.disks[name]}
+	if w.accept("of") {
+		op.Path = p.disks[w.next("disk")]
+	}
+	op.Offset, op.Length = w.option("offset", 10, 64, 0), w.option("length", 10, 64, 0)
 	if w.accept("readonly") {
 		op.Access = target.AccessReadOnly
 	}
