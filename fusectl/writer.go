@@ -67,7 +67,9 @@ func (w *writer) write(data string, by caller) (int, syscall.Errno) {
 		return skipped, 0
 	}
 	kept := len(w.tail)
-	w.cut = cutOf(data)
+	if w.cut = cutOf(data); w.cut == atWill && kept == 0 && w.oneCommand(data) {
+		w.cut = whole
+	}
 	done, errno := w.commands(w.tail+data, w.cut != whole)
 	if errno != 0 {
 		return 0, errno
@@ -106,6 +108,13 @@ func (w *writer) commands(all string, cut bool) (int, syscall.Errno) {
 	w.tail = rest
 	w.applied = !cut && !strings.HasSuffix(all, "\n")
 	return len(all), 0
+}
+
+// oneCommand tells whether the lines of data are one command, of a file where a
+// newline is a blank: it lacks nothing.
+func (w *writer) oneCommand(data string) bool {
+	lines := w.split(data, true)
+	return len(lines) == 1 && strings.Contains(lines[0].Text, "\n")
 }
 
 // split finds the commands in data; more tells that the write goes on after it,
