@@ -113,7 +113,7 @@ func (t *Target) Conflicts(addr aoe.Addr) []Conflict {
 	var list []Conflict
 	for _, b := range blade.bindings {
 		for _, p := range b.ports {
-			list = append(list, p.conflicts.describe(p.netif.name())...)
+			list = append(list, p.rivals()...)
 		}
 		for _, n := range t.netifs {
 			if (b.netif == n.name() || b.netif == EveryInterface) && n.table.Load().get(addr) == nil {
@@ -127,6 +127,18 @@ func (t *Target) Conflicts(addr aoe.Addr) []Conflict {
 	return list
 }
 
+// rivals lists who has answered for the address of p, also before p was there: it
+// was added with force.
+func (p *port) rivals() []Conflict {
+	list := p.conflicts.describe(p.netif.name())
+	for _, earlier := range p.netif.neighbours.describe(p.addr) {
+		if len(list) < maxConflicts && !slices.ContainsFunc(list, func(c Conflict) bool { return c.Host == earlier.Host }) {
+			list = append(list, earlier)
+		}
+	}
+	return list
+}
+
 func (c *conflicts) describe(netif string) []Conflict {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -137,7 +149,7 @@ func (c *conflicts) describe(netif string) []Conflict {
 	return list
 }
 
-// describe lists who answers for an address that has no port here.
+// describe lists who answers for an address.
 func (s *neighbours) describe(a aoe.Addr) []Conflict {
 	s.mu.Lock()
 	defer s.mu.Unlock()

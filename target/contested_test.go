@@ -57,6 +57,12 @@ func TestContestedAddressIsRefused(t *testing.T) {
 	if p, _ := tgt.Port(blade, "eth0"); !p.Up || !p.Forced {
 		t.Errorf("%+v", p)
 	}
+	for _, seen := range []string{"before", "before and after"} { // the port was there
+		if list := tgt.Conflicts(blade); len(list) != 1 || list[0].Host != rival || list[0].Interface != "eth0" || list[0].Count == 0 || list[0].Last.IsZero() {
+			t.Errorf("the conflicts are %+v, with replies %s", list, seen)
+		}
+		heard(t, m, tgt, "eth0", rivalAnswers(queryFrame(blade, 1))...)
+	}
 }
 
 // A port that waits comes up when the other machine has gone.
