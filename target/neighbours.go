@@ -28,12 +28,18 @@ type neighbours struct {
 	lost    atomic.Uint64 // replies that found no room
 	asked   atomic.Int64  // when all were asked first, in UnixNano; 0: not since the interface came up
 	wanted  atomic.Int64  // when an address was refused last, in UnixNano
+	latest  atomic.Int64  // when a reply was looked at last, in UnixNano
 
 	mu      sync.Mutex
 	table   map[aoe.Addr][]neighbour // guarded by mu
 	entries int                      // of table; guarded by mu
 	full    bool                     // that it was full has been logged; guarded by mu
 	lines   logBudget                // guarded by mu
+
+	again struct { // when all were asked last who had answered before; guarded by Target.ops
+		at   time.Time
+		lost uint64 // by then
+	}
 
 	deaf   func() error  // ends the hearing of what the links do not bring; or nil; guarded by Target.ops
 	hurry  chan struct{} // an address was refused
@@ -95,6 +101,7 @@ func (s *neighbours) note(r reply, now time.Time) {
 	if s.target.isOwn(r.host) {
 		return
 	}
+	s.latest.Store(now.UnixNano())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.netif.table.Load().get(r.addr); p != nil {

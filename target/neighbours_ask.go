@@ -33,16 +33,9 @@ func (t *Target) answered(a aoe.Addr, netif string) (aoe.MAC, bool) {
 	if !ok {
 		return aoe.MAC{}, false
 	}
-	if now := time.Now(); now.Sub(found.last) > recently && t.checks.spend(now) {
-		lost := s.lost.Load()
-		s.first.post(func() { s.first.query(a) })
-		again, ok := s.await(a, now, now.Add(max(t.hearing, DefaultHearing)))
-		if !ok && s.lost.Load() == lost {
-			s.expireAddr(a, now)
+	if time.Since(found.last) > recently {
+		if found, ok = t.stillThere(s, a, found); !ok {
 			return aoe.MAC{}, false
-		}
-		if ok {
-			found = again
 		}
 	}
 	s.wanted.Store(time.Now().UnixNano())
@@ -53,11 +46,40 @@ func (t *Target) answered(a aoe.Addr, netif string) (aoe.MAC, bool) {
 	return found.host, true
 }
 
+// stillThere reports whether somebody answers for an address for which nobody has
+// lately. All are asked at once, since an address is seldom the only one: who has
+// died leaves all that it served.
+func (t *Target) stillThere(s *neighbours, a aoe.Addr, before neighbour) (neighbour, bool) {
+	if time.Since(s.again.at) > recently {
+		s.again.at, s.again.lost = time.Now(), s.lost.Load()
+		s.first.post(func() { s.first.query(everyone) })
+	}
+	asked := s.again.at
+	if found, ok := s.awaitAll(a, asked, max(t.hearing, DefaultHearing)); ok {
+		return found, true
+	}
+	if lost := s.lost.Load(); lost != s.again.lost { // its reply may be among them
+		if asked = time.Now(); !t.checks.spend(asked) {
+			return before, true
+		}
+		s.first.post(func() { s.first.query(a) })
+		if found, ok := s.await(a, asked, asked.Add(max(t.hearing, DefaultHearing))); ok {
+			return found, true
+		}
+		if s.lost.Load() != lost {
+			return before, true
+		}
+	}
+	s.expireAddr(a, asked)
+	return neighbour{}, false
+}
+
 // meet asks who is on the segment of n, which has come up. A port that is on
 // every interface leaves n if somebody answers for its address there.
 func (t *Target) meet(n *netif) {
 	s := n.neighbours
 	s.asked.Store(0)
+	s.again.at = time.Time{}
 	s.askAll()
 	var taken []*port
 	deadline := time.Now().Add(t.hearing)
@@ -102,8 +124,23 @@ func (s *neighbours) await(a aoe.Addr, since, deadline time.Time) (neighbour, bo
 	}
 }
 
-// checkBudget bounds how often it is asked whether a neighbour is still there:
-// while it is spent, who has answered in the last minutes is believed to.
+// awaitAll returns who has answered for an address since all were asked, as soon
+// as somebody does. Many answers take a while: it waits for them as long as hearing,
+// and then while any come, until who has not answered will not.
+func (s *neighbours) awaitAll(a aoe.Addr, asked time.Time, hearing time.Duration) (neighbour, bool) {
+	for {
+		found, ok := s.await(a, asked, asked.Add(hearing))
+		quiet := time.Since(time.Unix(0, s.latest.Load())) > hearing
+		if ok || quiet || time.Since(asked) > answerTime {
+			return found, ok
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// checkBudget bounds how often it is asked whether a neighbour is still there, when
+// it does not go without saying: while it is spent, who has answered in the last
+// minutes is believed to.
 type checkBudget struct {
 	began time.Time
 	spent int

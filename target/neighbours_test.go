@@ -137,7 +137,7 @@ func TestAddAsksAgain(t *testing.T) {
 	answering(m, "eth0", blade)
 	checkAnswered(t, tgt.Do(addPort(blade, "eth0")))
 	asked := m.Asked("eth0")
-	if h, _ := aoe.DecodeHeader(asked[0]); len(asked) != 1 || h.Addr != blade {
+	if h, _ := aoe.DecodeHeader(asked[0]); len(asked) != 1 || h.Addr != wildcard {
 		t.Errorf("%d queries, the first to %s", len(asked), h.Addr)
 	}
 }
@@ -150,6 +150,39 @@ func TestNeighbourGone(t *testing.T) {
 	must(t, tgt.Do(addPort(blade, "eth0")))
 	if n := target.Neighbours(tgt, "eth0"); n != 0 {
 		t.Errorf("%d neighbours are left", n)
+	}
+}
+
+// Whatever a machine served that has died can be taken over at once, and what
+// another one serves cannot: one question a second tells which is which.
+func TestTakeover(t *testing.T) {
+	m, tgt := listening(t, target.DefaultHearing)
+	const addresses = 1000
+	at := func(i int) aoe.Addr { return aoe.Addr{Shelf: uint16(10 + i/100), Slot: uint8(i % 100)} }
+	var frames [][]byte
+	var live []aoe.Addr
+	for i := range addresses {
+		if frames = append(frames, replyFrame(bob, at(i))); i%3 == 0 {
+			live = append(live, at(i))
+		}
+	}
+	heard(t, m, tgt, "eth0", frames...)
+	target.Age(tgt, "eth0", time.Minute)
+	answering(m, "eth0", live...)
+	m.Asked("eth0")
+	began := time.Now()
+	for i := range addresses {
+		if err := tgt.Do(addPort(at(i), "eth0")); i%3 == 0 {
+			checkAnswered(t, err)
+		} else if err != nil {
+			t.Fatalf("%s, the %dth: %v", at(i), i, err)
+		}
+	}
+	if asked, most := len(m.Asked("eth0")), 1+int(time.Since(began)/time.Second); asked > most {
+		t.Errorf("%d queries, want at most %d", asked, most)
+	}
+	if n := len(tgt.Ports()); n != 1+addresses-len(live) {
+		t.Errorf("%d ports", n)
 	}
 }
 
