@@ -1,7 +1,9 @@
 package main_test
 
 import (
+	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"vbladefs/netio"
@@ -83,6 +85,38 @@ func TestAnotherTarget(t *testing.T) {
 			d.await("the address is free when vblade has gone", func() bool { return d.tryEcho("add eth0 0 1", "vblade/do/ports") == "" })
 		})
 	}
+}
+
+// TestTakeoverOfADeadMachine: what a machine served that has died another one
+// serves after one write, as soon as its last answers are no news any more.
+func TestTakeoverOfADeadMachine(t *testing.T) {
+	t.Parallel()
+	here, there := netiotest.Pair(t, 1500)
+	const exports = 1000
+	commands := func(device string) string {
+		var b strings.Builder
+		for i := range exports {
+			fmt.Fprintf(&b, "add %s %d %d eth0\n", device, i/100, i%100)
+		}
+		return b.String()
+	}
+	dying, heir := serve(t, there), serve(t, here)
+	device, _, _ := loopDisk(t, mib)
+	dying.writeAtOnce("aoeserver", commands(device))
+	device, _, disk := loopDisk(t, mib)
+	heir.echo("add "+device+" 99 0 eth0", "aoeserver") // it listens from now on
+	refused := heir.tryEcho("add "+device+" 0 0 eth0", "aoeserver")
+	if dying.stop(syscall.SIGKILL); refused != "EADDRINUSE" {
+		t.Errorf("an address of the living: %q", refused)
+	}
+	_ = syscall.Unmount(dying.dir, syscall.MNT_DETACH)
+	heir.await("the first is free", func() bool { return heir.tryEcho("add "+device+" 0 0 eth0", "aoeserver") == "" })
+	heir.echo("del "+device+" 0 0", "aoeserver")
+	heir.writeAtOnce("aoeserver", commands(device))
+	if n := len(lines(heir.cat("targets/ports"))); n != exports+1 {
+		t.Errorf("%d ports, want %d", n, exports+1)
+	}
+	checkBytes(t, "the last one", readAll(t, connect(t, there, netiotest.Netif).open("9.99")), disk)
 }
 
 // macOf is the address of the interface at the other end, as text.
