@@ -56,8 +56,15 @@ func (t *Target) catchUp(info Interface) error {
 }
 
 // renamed has what belongs on the interface that was called from belong on it
-// under its new name.
+// under its new name. One that no command could name, and so no saved state, is
+// not followed.
 func (t *Target) renamed(from string, info Interface) {
+	if err := CheckInterfaceName(info.Name); err != nil {
+		t.log.WithError(err).Errorf("interface %s has a name now that cannot be used; its ports wait for one of the old name", from)
+		t.vanished(from)
+		t.known[info.Name] = info
+		return
+	}
 	if other, taken := t.holder(info.Name, info.Index); taken { // it is renamed, too: notices were lost
 		parked := other
 		parked.Name = fmt.Sprintf("%s:%d", other.Name, other.Index) // which no interface is called

@@ -214,3 +214,18 @@ func TestRenamedWhileItWaitsForItsRival(t *testing.T) {
 	m.Answer("lan0", nil)
 	until(t, "the port is up", func() bool { p, _ := tgt.Port(blade, "lan0"); return p.Up })
 }
+
+// A name that no command could say is not followed; what is on every interface
+// stays.
+func TestRenamedToWhatCannotBeNamed(t *testing.T) {
+	m, tgt, _ := renaming(t)
+	tgt.InterfaceChanged(m.RenameInterface("eth0", "#x"))
+	for _, p := range tgt.Ports() {
+		if p.Interface != "eth0" && p.Interface != target.EveryInterface || p.Addr == shelf(1) && p.Up {
+			t.Errorf("a port is on %q, up %t", p.Interface, p.Up)
+		}
+	}
+	wantServed(t, m, "#x", shelf(3))
+	tgt.InterfaceChanged(m.RenameInterface("#x", "eth0"))
+	wantServed(t, m, "eth0", shelf(1), shelf(3))
+}
