@@ -8,14 +8,14 @@ import "vbladefs/target/aoe"
 // publishes the next one, and a change costs the same for one export and for
 // ten thousand.
 //
-// The shelf's high byte, its low byte and the slot index one level each. Of the
-// slots there is only what lies between the first and the last with a port:
-// most shelves of a large site have one.
-type table struct {
-	shelves [256]*shelfGroup
-}
+// The bits of the shelf, from the highest, and the slot index one level each: small
+// ones, since a change copies one node of each. Of the slots there is only what lies
+// between the first and the last with a port: most shelves of a large site have one.
+type table [64]*shelves1024
 
-type shelfGroup [256]slots
+type shelves1024 [32]*shelves32
+
+type shelves32 [32]slots
 
 // slots are the ports of a shelf from slot number first on. Those at either end
 // are not nil.
@@ -26,28 +26,35 @@ type slots struct {
 
 // get returns the port of a, or nil.
 func (t *table) get(a aoe.Addr) *port {
-	if group := t.shelves[a.Shelf>>8]; group != nil {
-		return group[a.Shelf&0xff].get(a.Slot)
+	if upper := t[a.Shelf>>10]; upper != nil {
+		if lower := upper[a.Shelf>>5&31]; lower != nil {
+			return lower[a.Shelf&31].get(a.Slot)
+		}
 	}
 	return nil
 }
 
 // with returns a copy of t in which a leads to p; a nil p takes a out.
 func (t *table) with(a aoe.Addr, p *port) *table {
-	next := *t
-	group := shelfGroup{}
-	if old := t.shelves[a.Shelf>>8]; old != nil {
-		group = *old
+	next, upper, lower := *t, shelves1024{}, shelves32{}
+	if old := t[a.Shelf>>10]; old != nil {
+		upper = *old
 	}
-	group[a.Shelf&0xff] = group[a.Shelf&0xff].with(a.Slot, p)
-	next.shelves[a.Shelf>>8] = &group
-	if p == nil && group.empty() {
-		next.shelves[a.Shelf>>8] = nil
+	if old := upper[a.Shelf>>5&31]; old != nil {
+		lower = *old
+	}
+	slots := &lower[a.Shelf&31]
+	*slots = slots.with(a.Slot, p)
+	if upper[a.Shelf>>5&31] = &lower; p == nil && lower.empty() {
+		upper[a.Shelf>>5&31] = nil
+	}
+	if next[a.Shelf>>10] = &upper; upper == (shelves1024{}) {
+		next[a.Shelf>>10] = nil
 	}
 	return &next
 }
 
-func (g *shelfGroup) empty() bool {
+func (g *shelves32) empty() bool {
 	for i := range g {
 		if g[i].ports != nil {
 			return false
@@ -95,13 +102,22 @@ func (s slots) with(slot uint8, p *port) slots {
 
 // matching calls f for every port that a, which may hold wildcards, names.
 func (t *table) matching(a aoe.Addr, f func(*port)) {
-	for high, group := range &t.shelves {
-		if group == nil || a.Shelf != aoe.AnyShelf && high != int(a.Shelf>>8) {
+	if a.Shelf != aoe.AnyShelf {
+		if upper := t[a.Shelf>>10]; upper != nil && upper[a.Shelf>>5&31] != nil {
+			upper[a.Shelf>>5&31][a.Shelf&31].matching(a.Slot, f)
+		}
+		return
+	}
+	for _, upper := range t {
+		if upper == nil {
 			continue
 		}
-		for low := range group {
-			if a.Shelf == aoe.AnyShelf || low == int(a.Shelf&0xff) {
-				group[low].matching(a.Slot, f)
+		for _, lower := range upper {
+			if lower == nil {
+				continue
+			}
+			for i := range lower {
+				lower[i].matching(a.Slot, f)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package target
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"vbladefs/target/aoe"
@@ -12,7 +13,7 @@ import (
 func TestTable(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(rand.Uint64(), 3))
 	random := func() aoe.Addr {
-		return aoe.Addr{Shelf: uint16(rnd.IntN(3))<<8 | uint16(rnd.IntN(3)), Slot: []uint8{0, 1, 2, 130, 253, 254}[rnd.IntN(6)]}
+		return aoe.Addr{Shelf: []uint16{0, 1, 31, 32, 1023, 1024, 65534}[rnd.IntN(7)], Slot: []uint8{0, 1, 2, 130, 253, 254}[rnd.IntN(6)]}
 	}
 	model := map[aoe.Addr]*port{}
 	now := &table{}
@@ -62,6 +63,21 @@ func TestTable(t *testing.T) {
 	}
 	if *now != (table{}) {
 		t.Error("an empty table keeps memory")
+	}
+}
+
+// Thousands of exports are added in a second: a change may not copy much.
+func TestTableChangeCopiesLittle(t *testing.T) {
+	const changes = 1000
+	var before, after runtime.MemStats
+	now, p := &table{}, &port{}
+	runtime.ReadMemStats(&before)
+	for i := range changes {
+		now = now.with(aoe.Addr{Shelf: uint16(i)}, p)
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / changes; each > 3<<10 {
+		t.Errorf("a change copies %d bytes", each)
 	}
 }
 
