@@ -1,0 +1,126 @@
+package ggaoed
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A file that went through a text extractor, as in an article that shows one, has
+// lost its lines that begin with "[", and lines may be joined. Its keys tell where
+// they belong.
+
+// withHeaders are the groups of a file; those of a file that has no group line are
+// found by its keys.
+func (f keyFile) withHeaders(rep *report) []*group {
+	switch {
+	case len(f.bare) == 0:
+		return f.groups
+	case len(f.groups) > 0:
+		for _, e := range f.bare {
+			rep.mistakes = append(rep.mistakes, Remark{File: rep.file, Line: e.line, Column: e.column,
+				Text: fmt.Sprintf("%s stands before the first group: want a line [GROUP] above it", quote(e.key))})
+		}
+		return f.groups
+	}
+	b := bareFile{defaults: newGroup(groupDefaults, 0)}
+	for _, e := range f.bare {
+		for _, e := range unjoin(e, rep) {
+			b.put(e, rep)
+		}
+	}
+	b.name(rep)
+	if len(b.defaults.entries) == 0 {
+		return b.devices
+	}
+	return append([]*group{b.defaults}, b.devices...)
+}
+
+// bareFile sorts entries without groups.
+type bareFile struct {
+	defaults *group
+	devices  []*group
+}
+
+// put gives what only [defaults] has to it, and what it shares with devices until
+// the first key that only devices have. A key that comes again begins a device.
+func (b *bareFile) put(e entry, rep *report) {
+	common := slices.Contains(keyNames((&Tuning{}).keys(0)), e.key) || e.key == "interfaces"
+	ofDevice := slices.Contains(essential, e.key) || slices.Contains(keyNames((&Device{}).own(resolver{})), e.key)
+	if !ofDevice && !(common && len(b.devices) > 0) {
+		if old := b.defaults.put(e); old.key != "" {
+			rep.warn(b.defaults, old, "comes again in line %d, and that one counts", e.line)
+		}
+		return
+	}
+	if n := len(b.devices); n == 0 || b.devices[n-1].has(e.key) {
+		g := newGroup("", e.line)
+		g.device = true
+		b.devices = append(b.devices, g)
+	}
+	b.devices[len(b.devices)-1].put(e)
+}
+
+// name calls devices after their addresses, as initiators do, and says what was
+// made of the file.
+func (b *bareFile) name(rep *report) {
+	if len(b.defaults.entries) > 0 {
+		b.defaults.line = b.defaults.entries[0].line
+		rep.warn(b.defaults, entry{}, "the file has no [GROUP] lines: %s taken as [defaults]", lines(b.defaults))
+	}
+	for _, g := range b.devices {
+		shelf, _, ok := number(g.find(keyShelf).value)
+		slot, _, good := number(g.find(keySlot).value)
+		g.name = fmt.Sprintf("device of line %d", g.line)
+		if ok && good {
+			g.name = fmt.Sprintf("e%d.%d", shelf, slot)
+		}
+		rep.warn(g, entry{}, "the file has no [GROUP] lines: %s taken as the device [%s]", lines(g), g.name)
+	}
+}
+
+func lines(g *group) string {
+	var list []string
+	for _, e := range g.list() {
+		if n := fmt.Sprint(e.line); !slices.Contains(list, n) {
+			list = append(list, n)
+		}
+	}
+	if len(list) == 1 {
+		return "line " + list[0] + " is"
+	}
+	return "lines " + strings.Join(list, ", ") + " are"
+}
+
+func keyNames(keys []key) []string {
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.name
+	}
+	return names
+}
+
+// joint is where another entry may have been joined to a line.
+var joint = regexp.MustCompile(`[ \t]+([a-z-]+)[ \t]*=[ \t]*`)
+
+// unjoin takes "interfaces = eth0   broadcast = true" apart.
+func unjoin(e entry, rep *report) []entry {
+	for _, m := range joint.FindAllStringSubmatchIndex(e.value, -1) {
+		key := e.value[m[2]:m[3]]
+		if !slices.Contains(everyKey(), key) {
+			continue
+		}
+		next := entry{key: key, value: e.value[m[1]:], line: e.line, column: e.column + m[1]}
+		e.value = e.value[:m[0]]
+		rep.warnings = append(rep.warnings, Remark{File: rep.file, Line: e.line, Column: e.column,
+			Text: fmt.Sprintf("taken as two lines: %s and %s", quote(e.key+" = "+e.value), quote(key+" = "+next.value))})
+		return append([]entry{e}, unjoin(next, rep)...)
+	}
+	return []entry{e}
+}
+
+// everyKey are the keys of all groups.
+func everyKey() []string {
+	return slices.Concat(essential, keyNames((&Device{}).keys(resolver{})), keyNames((&Defaults{}).keys(V11, Env{})), []string{keyBuffers})
+}
