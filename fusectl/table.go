@@ -82,12 +82,9 @@ var exportDir = &dir{
 	name:  "<SHELF>.<SLOT>@<INTERFACE>",
 	about: "an export",
 	list: func(t *tree, _ subject) []subject {
-		ports := t.engine.Ports()
-		all := make([]subject, len(ports))
-		for i, p := range ports {
-			all[i] = subject{name: kvblade.ExportName(p.Addr, p.Interface), addr: p.Addr, netif: p.Interface}
-		}
-		return all
+		return folders(t.engine.Ports(), func(p target.PortInfo) subject {
+			return subject{name: kvblade.ExportName(p.Addr, p.Interface), addr: p.Addr, netif: p.Interface}
+		})
 	},
 	find: func(t *tree, _ subject, name string) (subject, bool) {
 		addr, netif, ok := kvblade.ParseExportName(name)

@@ -19,12 +19,9 @@ var interfaceDir = &dir{
 	name:  "<INTERFACE>",
 	about: "an interface",
 	list: func(t *tree, _ subject) []subject {
-		netifs := t.engine.Interfaces()
-		all := make([]subject, len(netifs))
-		for i, n := range netifs {
-			all[i] = subject{name: n.Name, netif: n.Name}
-		}
-		return all
+		return folders(t.engine.Interfaces(), func(n target.InterfaceInfo) subject {
+			return subject{name: n.Name, netif: n.Name}
+		})
 	},
 	find: func(t *tree, _ subject, name string) (subject, bool) {
 		_, ok := t.engine.Interface(name)

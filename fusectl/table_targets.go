@@ -36,12 +36,9 @@ var bladeDir = &dir{
 	name:  "e<SHELF>.<SLOT>",
 	about: "an address",
 	list: func(t *tree, _ subject) []subject {
-		blades := t.engine.Blades()
-		all := make([]subject, len(blades))
-		for i, b := range blades {
-			all[i] = subject{name: native.FolderName(b.Addr), addr: b.Addr}
-		}
-		return all
+		return folders(t.engine.Blades(), func(b target.BladeInfo) subject {
+			return subject{name: native.FolderName(b.Addr), addr: b.Addr}
+		})
 	},
 	find: func(t *tree, _ subject, name string) (subject, bool) {
 		addr, ok := native.ParseFolderName(name)
@@ -139,12 +136,9 @@ var bladePortDir = &dir{
 	name:  "<INTERFACE>",
 	about: "a port; * is the one on all interfaces",
 	list: func(t *tree, in subject) []subject {
-		ports := t.engine.BladePorts(in.addr)
-		all := make([]subject, len(ports))
-		for i, p := range ports {
-			all[i] = subject{name: p.Interface, addr: p.Addr, netif: p.Interface}
-		}
-		return all
+		return folders(t.engine.BladePorts(in.addr), func(p target.PortInfo) subject {
+			return subject{name: p.Interface, addr: p.Addr, netif: p.Interface}
+		})
 	},
 	find: func(t *tree, in subject, name string) (subject, bool) {
 		_, ok := t.engine.Port(in.addr, name)

@@ -41,12 +41,9 @@ var driveDir = &dir{
 	name:  "<NAME>",
 	about: "a drive",
 	list: func(t *tree, _ subject) []subject {
-		drives := t.engine.Drives()
-		all := make([]subject, len(drives))
-		for i, d := range drives {
-			all[i] = subject{name: d.Name, drive: d.Name}
-		}
-		return all
+		return folders(t.engine.Drives(), func(d target.DriveInfo) subject {
+			return subject{name: d.Name, drive: d.Name}
+		})
 	},
 	find: func(t *tree, _ subject, name string) (subject, bool) {
 		_, ok := t.engine.Drive(name)
@@ -61,22 +58,14 @@ var driveDir = &dir{
 		driveFile("size", "size in sectors of 512 bytes", vbladekernel.Size),
 		driveFile("offset", "sectors of the disk before the drive", vbladekernel.Offset),
 		driveFile("length", "sectors that it has at most; 0: up to the end of the disk", vbladekernel.Length),
-		valueFile(driveFile("cache", "write policy", vbladekernel.Cache), vbladekernel.ParseCache,
-			vbladekernel.CacheGrammar),
-		valueFile(driveFile("readonly", "1 or 0: whether writes are refused", native.ReadOnlyText), native.ParseReadOnly,
-			native.SwitchGrammar),
-		valueFile(driveFile("model", "model; in quotes as a Go string if it begins with a blank", native.ModelText), native.ParseModel,
-			text.ModelGrammar),
-		valueFile(driveFile("serial", "serial number, like model", native.SerialText), native.ParseSerial,
-			text.SerialGrammar),
-		valueFile(driveFile("firmware", "firmware version of config replies", native.FirmwareText), native.ParseFirmware,
-			native.FirmwareGrammar),
-		valueFile(driveFile("keep", "1 or 0: whether the drive stays when its last port goes", native.KeepText), native.ParseKeep,
-			native.SwitchGrammar),
-		valueFile(driveFile("pause", "1 or 0: whether requests wait, for a snapshot; not saved", native.PauseText), native.ParsePause,
-			native.SwitchGrammar),
-		valueFile(driveFile("resize", "size in sectors; a write has it looked up again", vbladekernel.Size), native.ParseResize,
-			native.ResizeGrammar),
+		driveValue("cache", "write policy", vbladekernel.Cache, vbladekernel.ParseCache, vbladekernel.CacheGrammar),
+		driveValue("readonly", "1 or 0: whether writes are refused", native.ReadOnlyText, native.ParseReadOnly, native.SwitchGrammar),
+		driveValue("model", "model; in quotes as a Go string if it begins with a blank", native.ModelText, native.ParseModel, text.ModelGrammar),
+		driveValue("serial", "serial number, like model", native.SerialText, native.ParseSerial, text.SerialGrammar),
+		driveValue("firmware", "firmware version of config replies", native.FirmwareText, native.ParseFirmware, native.FirmwareGrammar),
+		driveValue("keep", "1 or 0: whether the drive stays when its last port goes", native.KeepText, native.ParseKeep, native.SwitchGrammar),
+		driveValue("pause", "1 or 0: whether requests wait, for a snapshot; not saved", native.PauseText, native.ParsePause, native.SwitchGrammar),
+		driveValue("resize", "size in sectors; a write has it looked up again", vbladekernel.Size, native.ParseResize, native.ResizeGrammar),
 		driveFile("state", "up, paused, or down and why", native.DriveState),
 	},
 }
@@ -104,8 +93,10 @@ func driveFile(name, gives string, show func(target.DriveInfo) string) *file {
 	}}
 }
 
-// valueFile lets a drive's attribute f be written.
-func valueFile(f *file, parse func(drive, value string) (target.Operation, error), takes string) *file {
+// driveValue is an attribute of a drive that can be written.
+func driveValue(name, gives string, show func(target.DriveInfo) string,
+	parse func(drive, value string) (target.Operation, error), takes string) *file {
+	f := driveFile(name, gives, show)
 	f.value, f.takes = true, []string{takes}
 	f.parse = func(_ *tree, s subject, line, _ string) (target.Operation, error) { return parse(s.drive, line) }
 	return f

@@ -44,6 +44,15 @@ type dir struct {
 	find func(t *tree, in subject, name string) (subject, bool)
 }
 
+// folders lists what stands for each of infos.
+func folders[Info any](infos []Info, of func(Info) subject) []subject {
+	all := make([]subject, len(infos))
+	for i, info := range infos {
+		all[i] = of(info)
+	}
+	return all
+}
+
 // A file is one row of the table: what the README says of it and what it does.
 type file struct {
 	name    string
