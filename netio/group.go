@@ -172,7 +172,7 @@ func (l *ringLink) withSocket(f func(fd int) error) error {
 	l.statsMu.Lock()
 	defer l.statsMu.Unlock()
 	if l.closed {
-		return fmt.Errorf("link on %s: %w", l.netif, os.ErrClosed)
+		return onLink(l.netif, os.ErrClosed)
 	}
 	return f(l.fd)
 }

@@ -55,6 +55,14 @@ type Link interface {
 	Close() error
 }
 
+// onLink says on which interface a link failed; of no error it makes none.
+func onLink(netif string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("link on %s: %w", netif, err)
+}
+
 // Options say how to open a Link. The zero value is right for a target.
 type Options struct {
 	// Kind is "ring", "raw", or "auto" (the same as ""): ring, or raw where no ring can be had. Or it is "xdp",

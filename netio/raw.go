@@ -68,7 +68,7 @@ func rawOpenError(ifi Interface, err error) error {
 
 func (l *rawLink) Receive(frames [][]byte) (int, error) {
 	if l.closed {
-		return 0, fmt.Errorf("link on %s: %w", l.netif, os.ErrClosed)
+		return 0, onLink(l.netif, os.ErrClosed)
 	}
 	n := l.rx.take(frames)
 	if n > 0 {
@@ -76,13 +76,13 @@ func (l *rawLink) Receive(frames [][]byte) (int, error) {
 		return n, nil
 	}
 	if err := l.rx.failure.Load(); err != nil {
-		return 0, fmt.Errorf("link on %s: %w", l.netif, *err)
+		return 0, onLink(l.netif, *err)
 	}
 	// The interface going down is dealt with by the reader; whether it still exists has to be asked.
 	l.empty++
 	look := l.empty%healthInterval == 0 || l.rx.down.Load()
 	if look && interfaceExists(l.control, l.index) == unix.ENODEV {
-		return 0, fmt.Errorf("link on %s: %w", l.netif, ErrGone)
+		return 0, onLink(l.netif, ErrGone)
 	}
 	return 0, nil
 }
@@ -91,13 +91,10 @@ func (l *rawLink) Release() { l.rx.release() }
 
 func (l *rawLink) Send(headers, payloads [][]byte) (int, error) {
 	if l.closed {
-		return 0, fmt.Errorf("link on %s: %w", l.netif, os.ErrClosed)
+		return 0, onLink(l.netif, os.ErrClosed)
 	}
 	sent, err := l.tx.send(headers, payloads)
-	if err != nil {
-		return sent, fmt.Errorf("link on %s: %w", l.netif, err)
-	}
-	return sent, nil
+	return sent, onLink(l.netif, err)
 }
 
 func (l *rawLink) FD() int           { return l.rx.event }

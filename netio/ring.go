@@ -140,17 +140,17 @@ const healthInterval = 256
 // returning, and finds out whether the interface still exists.
 func (l *ringLink) checkHealth() error {
 	if l.closed {
-		return fmt.Errorf("link on %s: %w", l.netif, os.ErrClosed)
+		return onLink(l.netif, os.ErrClosed)
 	}
 	if l.name.clearError(l.fd) == unix.ENETDOWN {
 		l.down = true
 	}
 	index, errno := l.name.interfaceIndex(l.fd)
 	if errno != 0 {
-		return fmt.Errorf("link on %s: %w", l.netif, errno)
+		return onLink(l.netif, errno)
 	}
 	if index <= 0 {
-		return fmt.Errorf("link on %s: %w", l.netif, ErrGone)
+		return onLink(l.netif, ErrGone)
 	}
 	return nil
 }
@@ -159,13 +159,10 @@ func (l *ringLink) Release() { l.rx.release() }
 
 func (l *ringLink) Send(headers, payloads [][]byte) (int, error) {
 	if l.closed {
-		return 0, fmt.Errorf("link on %s: %w", l.netif, os.ErrClosed)
+		return 0, onLink(l.netif, os.ErrClosed)
 	}
 	sent, err := l.tx.send(headers, payloads)
-	if err != nil {
-		return sent, fmt.Errorf("link on %s: %w", l.netif, err)
-	}
-	return sent, nil
+	return sent, onLink(l.netif, err)
 }
 
 func (l *ringLink) FD() int           { return l.fd }

@@ -2,7 +2,6 @@ package netio
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -65,7 +64,7 @@ func (l *xdpLink) Receive(frames [][]byte) (int, error) {
 		return 0, nil
 	}
 	if l.closed {
-		return 0, fmt.Errorf("link on %s: %w", l.netif, os.ErrClosed)
+		return 0, onLink(l.netif, os.ErrClosed)
 	}
 	return 0, l.follow()
 }
@@ -75,12 +74,12 @@ func (l *xdpLink) follow() error {
 	mac, errno := l.query.interfaceMAC(l.control, l.index)
 	switch {
 	case errno == unix.ENODEV:
-		return fmt.Errorf("link on %s: %w", l.netif, ErrGone)
+		return onLink(l.netif, ErrGone)
 	case errno != 0 || mac == l.mac:
 		return nil
 	}
 	if err := l.program.setMAC(mac); err != nil {
-		return fmt.Errorf("link on %s: %w", l.netif, err)
+		return onLink(l.netif, err)
 	}
 	l.mac = mac
 	return nil
@@ -90,7 +89,7 @@ func (l *xdpLink) Release() { l.rx.release() }
 
 func (l *xdpLink) Send(headers, payloads [][]byte) (int, error) {
 	if l.closed {
-		return 0, fmt.Errorf("link on %s: %w", l.netif, os.ErrClosed)
+		return 0, onLink(l.netif, os.ErrClosed)
 	}
 	l.noticeSource(headers)
 	send := l.tx.send
@@ -98,10 +97,7 @@ func (l *xdpLink) Send(headers, payloads [][]byte) (int, error) {
 		send = l.packets.send
 	}
 	sent, err := send(headers, payloads)
-	if err != nil {
-		return sent, fmt.Errorf("link on %s: %w", l.netif, err)
-	}
-	return sent, nil
+	return sent, onLink(l.netif, err)
 }
 
 // noticeSource looks at the interface's MAC when frames come from another than before: an owner that sleeps
