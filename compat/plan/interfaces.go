@@ -7,6 +7,14 @@ import (
 	"vbladefs/target"
 )
 
+// PlainInterface reports whether name can be that of an interface, alternative
+// names included, and is no pattern.
+func PlainInterface(name string) bool {
+	const longest = 127 // ALTIFNAMSIZ without its NUL
+	return name != "" && len(name) <= longest &&
+		!strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || strings.ContainsRune("/:*?,\x7f", c) })
+}
+
 // ports are the interfaces that e gets a port on: one for each plain name, so
 // that it can be seen and changed by itself, and one for all patterns together,
 // since no two ports of an address may be on the same interface.
