@@ -82,7 +82,7 @@ func TestPrograms(t *testing.T) {
 		{"a value a byte at a time", "echo add do /dev/loop2 > vblade/drives; echo my disk | dd bs=1 of=vblade/do/model status=none; cat vblade/do/model; echo -n x > vblade/do/serial; cat vblade/do/serial",
 			"my disk\nx\n"},
 		{"the log", "echo add do > vblade/drives; echo add do /dev/loop2 > vblade/drives; cut -d' ' -f2- log", "bash: line 1: echo: write error: Invalid argument\n" +
-			"warning vblade/drives: refused \"add do\" at column 7: EINVAL: malformed command: a word is missing: want add NAME PATH [ro] [force] [writeback|direct|durable] [offset=SECTORS] [length=SECTORS]\n" +
+			"warning vblade/drives: refused \"add do\" at column 7: EINVAL: malformed command: a word is missing: want add NAME PATH [ro|auto] [force] [writeback|direct|durable] [offset=SECTORS] [length=SECTORS]\n" +
 			"info vblade/drives: \"add do /dev/loop2\"\n"},
 		{"working folder removed under its user", "echo 0 0 eth0 /dev/loop0 > kvblade/add; cd kvblade/0.0@eth0; echo 0 0 eth0 > ../del; cat sn; ls; cd ..; ls",
 			"cat: sn: No such file or directory\nadd\nannounce\ndel\nreadd\n"},

@@ -14,7 +14,8 @@ import (
 
 func (d *drive) describe() DriveInfo {
 	id := d.identity.Load()
-	info := DriveInfo{Name: d.name, Path: d.path, ReadOnly: d.readOnly(), Cache: d.cache, Model: id.Model, Serial: id.Serial,
+	info := DriveInfo{Name: d.name, Path: d.path, ReadOnly: d.readOnly(), Unwritable: d.readOnly() && d.access != AccessReadOnly,
+		Cache: d.cache, Model: id.Model, Serial: id.Serial,
 		Firmware: id.Firmware, Implicit: d.implicit, Forced: d.force, Down: d.down, Ports: d.bindings.length,
 		Offset: d.window.first, Length: d.window.length}
 	if dev := d.device.Load(); dev != nil {

@@ -51,7 +51,8 @@ type DriveInfo struct {
 	Sectors      uint64
 	Offset       uint64 // sectors of the store before the drive, as configured
 	Length       uint64 // as configured; 0: to the end of the store
-	ReadOnly     bool
+	ReadOnly     bool   // takes no writes
+	Unwritable   bool   // takes none only because its store does not: nobody asked for it
 	Cache        Cache
 	Model        string // as set, without padding
 	Serial       string

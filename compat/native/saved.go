@@ -33,7 +33,10 @@ func Saved(s target.State) []byte {
 // saveDrive compares with what vblade/drives makes of a name and a path.
 func saveDrive(b *bytes.Buffer, d *target.DriveInfo) {
 	b.WriteString("vblade/drives add " + d.Name + " " + d.Path)
-	if d.ReadOnly {
+	switch {
+	case d.Unwritable:
+		b.WriteString(" auto")
+	case d.ReadOnly:
 		b.WriteString(" ro")
 	}
 	if d.Forced {

@@ -14,6 +14,7 @@ func TestSaved(t *testing.T) {
 		Model: "EtherDrive(R) vblade-kernel", Serial: "do", Firmware: 3}
 	rich := target.DriveInfo{Name: "loop0", Path: "/dev/loop0", Cache: target.CacheDurable, ReadOnly: true, Forced: true,
 		Model: "EtherDrive(R) kvblade", Serial: " SN", Firmware: 2, Implicit: true, Paused: true, Down: "gone", Sectors: 8, Offset: 7, Length: 9}
+	plain.ReadOnly, plain.Unwritable = true, true // at the moment
 	s := target.State{
 		Drives: []target.DriveInfo{plain, rich},
 		Blades: []target.BladeInfo{
@@ -28,7 +29,7 @@ func TestSaved(t *testing.T) {
 		},
 	}
 	want := `# vbladefs state 2
-vblade/drives add do /dev/loop2
+vblade/drives add do /dev/loop2 auto
 vblade/drives add loop0 /dev/loop0 ro force durable offset=7 length=9
 vblade/loop0/model EtherDrive(R) kvblade
 vblade/loop0/serial " SN"

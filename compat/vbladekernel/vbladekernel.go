@@ -7,8 +7,9 @@
 // It is pure: files, permissions and errno are fusectl's, the work is target's.
 // No source of vblade-kernel survives: its two commands are known from an
 // article, all the rest is the design of the vblade-kernel sheet. "force", which
-// takes a device that someone else has claimed, the write policies, and "*",
-// every interface, are this project's.
+// takes a device that someone else has claimed, "auto", which has a drive that
+// cannot be written be read-only, the write policies, and "*", every interface,
+// are this project's.
 package vbladekernel
 
 import (
@@ -30,7 +31,7 @@ const MaxWrite = 4096
 
 // What the commands look like.
 var (
-	DrivesGrammars = []string{"add NAME PATH [ro] [force] [writeback|direct|durable] [offset=SECTORS] [length=SECTORS]", "del NAME"}
+	DrivesGrammars = []string{"add NAME PATH [ro|auto] [force] [writeback|direct|durable] [offset=SECTORS] [length=SECTORS]", "del NAME"}
 	PortsGrammars  = []string{"add INTERFACE SHELF SLOT [BUFFERS [SECTORS]] [force]", "del INTERFACE SHELF SLOT"}
 )
 
@@ -53,8 +54,11 @@ func ParseDrives(line string) (target.Operation, error) {
 		Name: name, Path: path, Access: target.AccessReadWrite, Force: c.Has("force"),
 		Identity: target.Identity{Model: Model, Serial: text.Cut(name, target.MaxSerial), Firmware: Firmware},
 	}
-	if c.Has("ro") {
+	switch {
+	case c.Has("ro"):
 		op.Access = target.AccessReadOnly
+	case c.Has("auto"):
+		op.Access = target.AccessAuto
 	}
 	for _, cache := range []target.Cache{target.CacheWriteback, target.CacheDirect, target.CacheDurable} {
 		if c.Has(string(cache)) {

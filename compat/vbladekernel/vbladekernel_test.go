@@ -34,6 +34,8 @@ func TestParseDrives(t *testing.T) {
 	}{
 		{"the article's line", "add do /dev/loop2", add("do", target.AccessReadWrite, false), nil},
 		{"read-only", "add do /dev/loop2 ro", add("do", target.AccessReadOnly, false), nil},
+		{"as the medium is", "add do /dev/loop2 auto", add("do", target.AccessAuto, false), nil},
+		{"both of two accesses", "add do /dev/loop2 ro auto", nil, target.ErrMalformed},
 		{"force", "add do /dev/loop2 force", add("do", target.AccessReadWrite, true), nil},
 		{"both", "\tadd  do /dev/loop2 ro force # mine", add("do", target.AccessReadOnly, true), nil},
 		{"write policy", "add do /dev/loop2 direct", cached("direct"), nil},

@@ -75,8 +75,46 @@ targets/ports add e2.1 eth0 quiet force
 	}
 }
 
+// TestSavedOnAReadOnlyMedium has a drive that takes no writes because its medium
+// does not, take them when that does, after a restart.
+func TestSavedOnAReadOnlyMedium(t *testing.T) {
+	r := newRig(t, "ring", 1)
+	r.Interface("eth0", 1500)
+	r.Interface("eth1", 1500)
+	path := r.Disk("d", 16, true)
+	disks := strings.NewReplacer("$d", path)
+	replay(t, r.target, false, disks.Replace("aoeserver add $d 1 1\nvblade/drives add not $d ro\n"))
+	for name, unwritable := range map[string]bool{"d": true, "not": false} {
+		if d, _ := r.target.Drive(name); !d.ReadOnly || d.Unwritable != unwritable {
+			t.Errorf("%+v", d)
+		}
+	}
+	saved := string(fusectl.Saved(r.target.State()))
+	if err := r.target.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(r.images[path], path); err != nil {
+		t.Fatal(err)
+	}
+	again := restoredAs(t, saved, strings.ReplaceAll(saved, " auto\n", "\n"))
+	for name, readOnly := range map[string]bool{"d": false, "not": true} {
+		if d, _ := again.Drive(name); d.ReadOnly != readOnly || d.Down != "" {
+			t.Errorf("%+v, want read-only %v", d, readOnly)
+		}
+	}
+}
+
 // restored is an engine that a saved state made, and that saves the same.
 func restored(t *testing.T, saved string) *target.Target {
+	t.Helper()
+	return restoredAs(t, saved, saved)
+}
+
+// restoredAs is an engine that a saved state made, and that saves another one.
+func restoredAs(t *testing.T, saved, want string) *target.Target {
 	t.Helper()
 	log := logrus.New()
 	log.SetOutput(io.Discard)
@@ -94,8 +132,8 @@ func restored(t *testing.T, saved string) *target.Target {
 		tgt.InterfaceChanged(target.Interface(info))
 	}
 	replay(t, tgt, true, saved)
-	if got := string(fusectl.Saved(tgt.State())); got != saved {
-		t.Errorf("saved\n%s\ncomes back as\n%s", saved, got)
+	if got := string(fusectl.Saved(tgt.State())); got != want {
+		t.Errorf("saved\n%s\ncomes back as\n%s,\nwant\n%s", saved, got, want)
 	}
 	return tgt
 }
