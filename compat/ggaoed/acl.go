@@ -35,31 +35,46 @@ func (v hosts) parse(raw string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf(`%w, or \, for a comma`, errEscape)
 	}
-	found := List{Items: list}
-	var unknown []string
-	for _, item := range list {
-		members, err := v.acls.resolve(item)
-		if err != nil {
-			unknown = append(unknown, err.Error())
-			continue
-		}
-		for _, host := range members {
-			if !slices.Contains(found.Hosts, host) {
-				found.Hosts = append(found.Hosts, host)
-			}
-		}
-		if len(found.Hosts) > aoe.MaxListed {
-			return "", fmt.Errorf("more than %d hosts: want at most %[1]d", aoe.MaxListed)
-		}
+	hosts, err := v.acls.members(list)
+	if err != nil {
+		return "", err
 	}
-	if len(unknown) > 0 {
-		return "", fmt.Errorf("%s", strings.Join(unknown, "; "))
-	}
-	*v.p = found
+	*v.p = List{Items: list, Hosts: hosts}
 	return "", nil
 }
 
 func (v hosts) print() string { return joinItems(v.p.Items) }
+
+// members are whom the items of a list mean, each once.
+func (r resolver) members(items []string) ([]aoe.MAC, error) {
+	const mostUnknown = 10 // to be told of
+	var hosts []aoe.MAC
+	var unknown []string
+	seen, found := map[string]bool{}, map[aoe.MAC]bool{}
+	for _, item := range items {
+		if seen[item] {
+			continue
+		}
+		seen[item] = true
+		some, err := r.resolve(item)
+		if err != nil && len(unknown) < mostUnknown {
+			unknown = append(unknown, err.Error())
+		}
+		for _, host := range some {
+			if !found[host] {
+				found[host] = true
+				hosts = append(hosts, host)
+			}
+		}
+		if len(hosts) > aoe.MaxListed {
+			return nil, fmt.Errorf("more than %d hosts: want at most %[1]d", aoe.MaxListed)
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, fmt.Errorf("%s", strings.Join(unknown, "; "))
+	}
+	return hosts, nil
+}
 
 func (r resolver) resolve(item string) ([]aoe.MAC, error) {
 	if host, err := aoe.ParseMAC(item); err == nil {

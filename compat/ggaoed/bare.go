@@ -19,8 +19,7 @@ func (f keyFile) withHeaders(rep *report) []*group {
 		return f.groups
 	case len(f.groups) > 0:
 		for _, e := range f.bare {
-			rep.mistakes = append(rep.mistakes, Remark{File: rep.file, Line: e.line, Column: e.column,
-				Text: fmt.Sprintf("%s stands before the first group: want a line [GROUP] above it", quote(e.key))})
+			rep.mistake(place{e.line, e.column}, "%s stands before the first group: want a line [GROUP] above it", quote(e.key))
 		}
 		return f.groups
 	}
@@ -46,9 +45,8 @@ type bareFile struct {
 // put gives what only [defaults] has to it, and what it shares with devices until
 // the first key that only devices have. A key that comes again begins a device.
 func (b *bareFile) put(e entry, rep *report) {
-	common := slices.Contains(keyNames((&Tuning{}).keys(0)), e.key) || e.key == "interfaces"
-	ofDevice := slices.Contains(essential, e.key) || slices.Contains(keyNames((&Device{}).own(resolver{})), e.key)
-	if !ofDevice && !(common && len(b.devices) > 0) {
+	shared := slices.Contains(inheritedKeys, e.key) && len(b.devices) > 0
+	if !shared && !slices.Contains(deviceKeys, e.key) {
 		if old := b.defaults.put(e); old.key != "" {
 			rep.warn(b.defaults, old, "comes again in line %d, and that one counts", e.line)
 		}
@@ -61,6 +59,12 @@ func (b *bareFile) put(e entry, rep *report) {
 	}
 	b.devices[len(b.devices)-1].put(e)
 }
+
+// Keys that devices have alone, and with [defaults].
+var (
+	deviceKeys    = slices.Concat(essential, keyNames((&Device{}).own(resolver{})))
+	inheritedKeys = append(keyNames((&Tuning{}).keys(0)), "interfaces")
+)
 
 // name calls devices after their addresses, as initiators do, and says what was
 // made of the file.
@@ -80,17 +84,31 @@ func (b *bareFile) name(rep *report) {
 	}
 }
 
+// lines says on which lines the entries of a group stand.
 func lines(g *group) string {
-	var list []string
-	for _, e := range g.list() {
-		if n := fmt.Sprint(e.line); !slices.Contains(list, n) {
-			list = append(list, n)
+	const most = 20 // ranges, so that the message can be read
+	var ranges []string
+	list := g.list()
+	for i := 0; i < len(list); {
+		if len(ranges) == most {
+			ranges = append(ranges, "…")
+			break
+		}
+		first, last := list[i].line, list[i].line
+		for ; i < len(list) && list[i].line <= last+1; i++ {
+			last = list[i].line
+		}
+		switch {
+		case first == last:
+			ranges = append(ranges, fmt.Sprint(first))
+		default:
+			ranges = append(ranges, fmt.Sprintf("%d-%d", first, last))
 		}
 	}
-	if len(list) == 1 {
-		return "line " + list[0] + " is"
+	if len(ranges) == 1 && !strings.Contains(ranges[0], "-") {
+		return "line " + ranges[0] + " is"
 	}
-	return "lines " + strings.Join(list, ", ") + " are"
+	return "lines " + strings.Join(ranges, ", ") + " are"
 }
 
 func keyNames(keys []key) []string {
@@ -106,21 +124,23 @@ var joint = regexp.MustCompile(`[ \t]+([a-z-]+)[ \t]*=[ \t]*`)
 
 // unjoin takes "interfaces = eth0   broadcast = true" apart.
 func unjoin(e entry, rep *report) []entry {
-	for _, m := range joint.FindAllStringSubmatchIndex(e.value, -1) {
-		key := e.value[m[2]:m[3]]
-		if !slices.Contains(everyKey(), key) {
+	var list []entry
+	value, from := e.value, 0
+	for _, m := range joint.FindAllStringSubmatchIndex(value, -1) {
+		key := value[m[2]:m[3]]
+		if !slices.Contains(everyKey, key) {
 			continue
 		}
-		next := entry{key: key, value: e.value[m[1]:], line: e.line, column: e.column + m[1]}
-		e.value = e.value[:m[0]]
-		rep.warnings = append(rep.warnings, Remark{File: rep.file, Line: e.line, Column: e.column,
-			Text: fmt.Sprintf("taken as two lines: %s and %s", quote(e.key+" = "+e.value), quote(key+" = "+next.value))})
-		return append([]entry{e}, unjoin(next, rep)...)
+		e.value = value[from:m[0]]
+		list = append(list, e)
+		rep.add(&rep.warnings, Remark{File: rep.file, Line: e.line, Column: e.column,
+			Text: fmt.Sprintf("%s is taken as a line of its own, %s as another", quote(e.key+" = "+e.value), quote(key+" = …"))})
+		e.key, e.column, from = key, e.column+m[1]-from, m[1]
 	}
-	return []entry{e}
+	e.value = value[from:]
+	return append(list, e)
 }
 
 // everyKey are the keys of all groups.
-func everyKey() []string {
-	return slices.Concat(essential, keyNames((&Device{}).keys(resolver{})), keyNames((&Defaults{}).keys(V11, Env{})), []string{keyBuffers})
-}
+var everyKey = slices.Concat(essential, keyNames((&Device{}).keys(resolver{})),
+	keyNames((&Defaults{}).keys(V11, Env{})), []string{keyBuffers})

@@ -126,7 +126,7 @@ func TestRemarks(t *testing.T) {
 		t.Errorf("got %#v", w)
 	}
 	_, _, err = Parse("gg.conf", []byte(strings.Repeat("junk\n", 1000)), Env{})
-	if errors.As(err, &m); len(m) != mostRemarks+1 || m[mostRemarks].String() != "gg.conf: and 900 more" {
+	if errors.As(err, &m); len(m) != mostRemarks+1 || m[mostRemarks].String() != "gg.conf: and so on" {
 		t.Errorf("got %d mistakes, %v", len(m), m[len(m)-1])
 	}
 	_, _, err = Parse("gg.conf", make([]byte, MaxFile+1), Env{})

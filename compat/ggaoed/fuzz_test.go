@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"vbladefs/compat/plan"
 )
@@ -88,5 +89,56 @@ func TestEthers(t *testing.T) {
 	}
 	if _, ok := hosts.Host("ALPHA"); !ok {
 		t.Error("ALPHA is not found")
+	}
+}
+
+// TestLargeFiles: what is large comes to an end, and is not told at length.
+func TestLargeFiles(t *testing.T) {
+	const size = MaxFile / 8
+	many := func(s string, n int) string { return strings.Repeat(s, min(n, size/len(s))) }
+	numbered := func(format string, n int) string {
+		var b strings.Builder
+		for i := 0; i < n && b.Len() < size; i++ {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	const all = 1 << 30
+	list := "[acls]\nl = " + numbered("2:0:0:0:0:%x,", 185) + "\n"
+	files := map[string]string{
+		"keys":               "[defaults]\n" + numbered("k%d=\n", all),
+		"the same key":       "[defaults]\n" + many("mtu=0\n", all),
+		"keys without group": numbered("k%d=\n", all),
+		"spread out":         many("path=/a\n\n", all),
+		"joined lines":       "mtu = 0" + many(" path = 1", all),
+		"groups":             numbered("[%d]\n", all),
+		"devices":            numbered("[%d]\nshelf=1\n", all),
+		"one list":           list + "m = " + many("l,", all),
+		"unknown items":      list + "m = " + numbered("u%d,", all),
+		"lists":              list + numbered("l%d=l\n", mostACLs-1),
+		"nested lists":       list + "l0 = l\n" + numbered("m%d=l,l0\n", mostACLs-2),
+		"too many lists":     "[acls]\n" + numbered("l%d=\n", all),
+		"devices with lists": list + numbered("[%d]\nshelf=1\nslot=1\naccept=l\n", all),
+		"patterns":           "[defaults]\ninterfaces=" + many("*a*b*c*d*e*f*g*,", 64) + "\n" + numbered("[%d]\nshelf=1\ninterfaces=*x*y*z*u*v*w*,*a*d*\n", 100),
+		"long pattern":       "[defaults]\ninterfaces=" + many("*", all),
+		"backslashes":        "[defaults]\ninterfaces=" + many("\\", all),
+		"long line":          many("x", all),
+		"blank lines":        many("\n", all),
+	}
+	for name, text := range files {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			c, warnings, err := Parse("f", []byte(text), Env{})
+			t.Logf("%d bytes in %v", len(text), time.Since(start))
+			if len(warnings) > mostRemarks+1 {
+				t.Errorf("%d warnings", len(warnings))
+			}
+			if err != nil && len(err.Error()) > 100_000 {
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
+			if err == nil && len(Print(c)) > 2*MaxFile {
+				t.Error("Print makes more of it than there was")
+			}
+		})
 	}
 }

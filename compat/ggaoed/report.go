@@ -65,21 +65,29 @@ type place struct{ line, column int }
 // report gathers remarks while a file is read.
 type report struct {
 	file     string
-	mistakes Mistakes
-	warnings []Warning
+	mistakes []Remark
+	warnings []Remark
+}
+
+// add keeps far more remarks than are told, so that the first lines are among them,
+// and not as many as a hostile file can cause.
+func (r *report) add(list *[]Remark, remark Remark) {
+	if len(*list) < 100*mostRemarks {
+		*list = append(*list, remark)
+	}
 }
 
 func (r *report) mistake(at place, format string, args ...any) {
-	r.mistakes = append(r.mistakes, Remark{File: r.file, Line: at.line, Column: at.column, Text: fmt.Sprintf(format, args...)})
+	r.add(&r.mistakes, Remark{File: r.file, Line: at.line, Column: at.column, Text: fmt.Sprintf(format, args...)})
 }
 
 // refuse says what is wrong with an entry; one without a key stands for its group.
 func (r *report) refuse(g *group, e entry, format string, args ...any) {
-	r.mistakes = append(r.mistakes, r.on(g, e, format, args))
+	r.add(&r.mistakes, r.on(g, e, format, args))
 }
 
 func (r *report) warn(g *group, e entry, format string, args ...any) {
-	r.warnings = append(r.warnings, r.on(g, e, format, args))
+	r.add(&r.warnings, r.on(g, e, format, args))
 }
 
 func (r *report) on(g *group, e entry, format string, args []any) Remark {
@@ -96,8 +104,8 @@ func quote(s string) string { return text.Quote(s) }
 // sorted puts remarks in order of lines, and cuts an endless list.
 func (r *report) sorted(list []Remark) []Remark {
 	slices.SortStableFunc(list, func(a, b Remark) int { return cmp.Compare(a.Line, b.Line) })
-	if more := len(list) - mostRemarks; more > 0 {
-		list = append(list[:mostRemarks:mostRemarks], Remark{File: r.file, Text: fmt.Sprintf("and %d more", more)})
+	if len(list) > mostRemarks {
+		list = append(list[:mostRemarks:mostRemarks], Remark{File: r.file, Text: "and so on"})
 	}
 	return list
 }
