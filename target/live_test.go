@@ -4,7 +4,6 @@ import (
 	"errors"
 	"syscall"
 	"testing"
-	"time"
 
 	"vbladefs/target"
 	"vbladefs/target/aoe"
@@ -125,36 +124,14 @@ func TestReadOnlyMedium(t *testing.T) {
 // stuck leaves it writable.
 func TestReadOnlyWaitsForWrites(t *testing.T) {
 	rig := serving(t)
-	m := rig.Machine()
-	m.SetMode(targettest.Held)
-	answers(rig, "eth0", writeFrame(blade, 1, 5, make([]byte, 512)))
-	answers(rig, "eth0", writeFrame(blade, 2, 5, make([]byte, 512))) // waits for the first
-	returned, result := background(func() error {
-		return rig.Target().Do(target.SetReadOnly{Drive: "d", ReadOnly: true})
-	})
-	until(t, "writes are refused", func() bool {
-		d, _ := rig.Target().Drive("d")
-		return d.ReadOnly
-	})
-	wantWrite(t, rig, blade, true)
-	m.Pending()[0].Finish(nil)
-	m.Quiesce()
-	if returned() {
-		t.Error("SetReadOnly returned while a write was in flight")
-	}
-	m.Pending()[0].Finish(nil)
-	must(t, <-result)
+	readOnly := target.SetReadOnly{Drive: "d", ReadOnly: true}
+	waitsForWrites(t, rig, readOnly, func(d target.DriveInfo) bool { return d.ReadOnly }, func() { wantWrite(t, rig, blade, true) })
 	must(t, rig.Target().Do(target.SetReadOnly{Drive: "d"}))
-
-	defer target.SetDrainGrace(target.SetDrainGrace(20 * time.Millisecond))
-	answers(rig, "eth0", writeFrame(blade, 3, 5, make([]byte, 512)))
-	if err := rig.Target().Do(target.SetReadOnly{Drive: "d", ReadOnly: true}); !errors.Is(err, target.ErrNotDrained) {
-		t.Errorf("with a write stuck: %v", err)
-	}
-	m.FinishAll()
-	m.SetMode(targettest.Inline)
-	rig.Collect("eth0", 0)
-	wantWrite(t, rig, blade, false)
+	whileAWriteIsStuck(t, rig, func() {
+		if err := rig.Target().Do(readOnly); !errors.Is(err, target.ErrNotDrained) {
+			t.Errorf("with a write stuck: %v", err)
+		}
+	})
 }
 
 // Nothing is in flight while the store is opened for writing.

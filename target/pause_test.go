@@ -60,25 +60,12 @@ func TestPause(t *testing.T) {
 // pause begins.
 func TestPauseWaitsAndFlushes(t *testing.T) {
 	rig := serving(t)
-	m := rig.Machine()
-	m.SetMode(targettest.Held)
-	answers(rig, "eth0", writeFrame(blade, 1, 5, make([]byte, 512)))
-	answers(rig, "eth0", writeFrame(blade, 2, 5, make([]byte, 512)))
-	medium := m.Pending()[0].Medium
-	medium.Log()
-	returned, result := background(func() error { return rig.Target().Do(target.SetPaused{Drive: "d", Paused: true}) })
-	until(t, "the pause begins", func() bool {
-		d, _ := rig.Target().Drive("d")
-		return d.Paused
+	var medium *targettest.Medium
+	waitsForWrites(t, rig, target.SetPaused{Drive: "d", Paused: true}, func(d target.DriveInfo) bool { return d.Paused }, func() {
+		medium = rig.Machine().Pending()[0].Medium
+		medium.Log()
+		answers(rig, "eth0", writeFrame(blade, 3, 9, make([]byte, 512)))
 	})
-	answers(rig, "eth0", writeFrame(blade, 3, 9, make([]byte, 512)))
-	m.Pending()[0].Finish(nil)
-	m.Quiesce()
-	if returned() {
-		t.Error("the pause returned while a write was in flight")
-	}
-	m.Pending()[0].Finish(nil)
-	must(t, <-result)
 	if log := medium.Log(); len(log) != 3 || log[2] != "flush" || log[0] != "write 5+1" || log[1] != "write 5+1" {
 		t.Errorf("the store saw %q, want two writes and a flush", log)
 	}
@@ -101,15 +88,7 @@ func TestPauseThatFails(t *testing.T) {
 	m.FailAfter(0)
 	refused("a flush that fails", syscall.ENOMEM)
 	m.FailAfter(-1)
-	grace := target.SetDrainGrace(20 * time.Millisecond)
-	defer target.SetDrainGrace(grace)
-	m.SetMode(targettest.Held)
-	answers(rig, "eth0", writeFrame(blade, 1, 5, make([]byte, 512)))
-	refused("a write that is stuck", target.ErrNotDrained)
-	m.FinishAll()
-	m.SetMode(targettest.Inline)
-	rig.Collect("eth0", 1)
-	wantWrite(t, rig, blade, false)
+	whileAWriteIsStuck(t, rig, func() { refused("a write that is stuck", target.ErrNotDrained) })
 	if err := do(target.SetPaused{Drive: "none", Paused: true}); !errors.Is(err, target.ErrNoDrive) {
 		t.Error(err)
 	}

@@ -100,22 +100,9 @@ func TestEndDespiteAVisitor(t *testing.T) {
 	d := serve(t, netiotest.New(t))
 	visitor := exec.Command("bash", "-c", "cd vblade; exec 3< drives; echo ready; read line")
 	visitor.Dir = d.dir
-	leave, err := visitor.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready, err := visitor.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := visitor.Start(); err != nil {
-		t.Fatal(err)
-	}
+	leave := startReady(t, visitor)
 	defer visitor.Wait()
 	defer leave.Close()
-	if _, err := ready.Read(make([]byte, 16)); err != nil {
-		t.Fatal(err)
-	}
 	if code := d.stop(syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}

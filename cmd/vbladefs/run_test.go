@@ -91,20 +91,7 @@ func TestRunLeavesTheHostAlone(t *testing.T) {
 	}
 	for _, end := range []string{"exit", "SIGKILL"} {
 		cmd := d.guest("bash", "-c", "test -d /sys/kvblade && echo ready && exec cat")
-		leave, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		ready, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ready.Read(make([]byte, 16)); err != nil {
-			t.Fatal(err)
-		}
+		leave := startReady(t, cmd)
 		unchanged("during run")
 		if n := d.views(); n != 1 {
 			t.Errorf("%d processes serve a view, want 1", n)
