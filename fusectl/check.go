@@ -35,8 +35,9 @@ func CheckWhole(saved []byte) []Mistake {
 // itself, and tells nothing of this machine. Nothing outside is touched. What is
 // wrong only because of an earlier mistake is left out.
 func Check(saved []byte) []Mistake {
-	r := rehearse(saved)
+	r := newRehearsal()
 	defer r.close()
+	r.run(saved)
 	return r.mistakes
 }
 
@@ -47,7 +48,7 @@ type rehearsal struct {
 	replayer replayer
 	mistakes []Mistake
 	standIns standIns
-	// origins are the lines that made each object and each value.
+	// origins are the lines that made each object and each value; nil: nobody asks.
 	origins map[origin]Mistake
 	line    Mistake // that is carried out now
 	forced  map[portKey]bool
@@ -58,16 +59,27 @@ type portKey struct {
 	netif string
 }
 
+// rehearse is a whole dry run, with the origins of what it has made.
 func rehearse(saved []byte) *rehearsal {
+	r := newRehearsal()
+	r.origins = map[origin]Mistake{}
+	r.run(saved)
+	return r
+}
+
+func newRehearsal() *rehearsal {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	r := &rehearsal{Target: target.New(target.Config{Log: log, Requests: 1, Parts: dryParts()}),
-		standIns: newStandIns(), origins: map[origin]Mistake{}, forced: map[portKey]bool{}}
+		standIns: newStandIns(), forced: map[portKey]bool{}}
 	r.replayer = replayer{tree: &tree{engine: r}, root: root(), restoring: true}
+	return r
+}
+
+func (r *rehearsal) run(saved []byte) {
 	if m := eachLine(saved, r.carryOut); m.Err != nil {
 		r.mistakes = append(r.mistakes, m)
 	}
-	return r
 }
 
 func (r *rehearsal) close() { _ = r.Target.Close(context.Background()) }
@@ -107,7 +119,7 @@ func (r *rehearsal) Do(op target.Operation) error {
 		op = add
 	}
 	err := r.Target.Do(op)
-	if err == nil {
+	if err == nil && r.origins != nil {
 		r.note(op)
 	}
 	return err
