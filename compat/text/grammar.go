@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A grammar is how a command is written, in the form that people read in the
@@ -25,6 +26,18 @@ type grammar struct {
 }
 
 const noEnd = 1 << 30
+
+// parsed are the grammars that were used so far, by their text. There is a fixed number.
+var parsed sync.Map
+
+func grammarOf(s string) grammar {
+	if g, ok := parsed.Load(s); ok {
+		return g.(grammar)
+	}
+	g := parseGrammar(s)
+	parsed.Store(s, g)
+	return g
+}
 
 func parseGrammar(s string) grammar {
 	var g grammar
@@ -117,7 +130,7 @@ func CountFits(words []Word, oneGrammar string) bool {
 
 func match(words []Word, grammars []string, same func(word, verb string) bool) (Command, error) {
 	for _, s := range grammars {
-		g := parseGrammar(s)
+		g := grammarOf(s)
 		switch {
 		case g.verb == "":
 			return g.sort(words, s, words)
@@ -173,13 +186,11 @@ func (g grammar) cutFlags(args []Word, shown string) (values, flags []Word, err 
 	for at > g.least && g.flag(args[at-1].Text) >= 0 {
 		at--
 	}
-	given := make(map[int]bool)
-	for _, w := range args[at:] {
-		i := g.flag(w.Text)
-		if given[i] {
+	for i, w := range args[at:] {
+		bracket := g.flag(w.Text)
+		if slices.ContainsFunc(args[at:at+i], func(o Word) bool { return g.flag(o.Text) == bracket }) {
 			return nil, nil, w.Malformed("%s once more, or against another: want %s", w, shown)
 		}
-		given[i] = true
 	}
 	return args[:at], args[at:], nil
 }
