@@ -44,6 +44,11 @@ what needs no waiting is served).
 A path holds no blanks, and is of the daemon's own mount namespace. INTERFACE is
 an Ethernet interface, or lo.
 
+In an access list the first ROW with a host decides: accept MAC or reject MAC; for
+other hosts the POLICY does: accept or reject. What it refuses is not answered if
+it asks for or changes the config string or a list, else refused with an error.
+With log it goes to the log who passes and who does not, once a minute, as of NAME.
+
 SHELF is 0-65534 and SLOT 0-254; numbers are decimal, 0x hexadecimal or 0 octal.
 Only root, or the group given at start, may write.
 

@@ -132,6 +132,25 @@ func (g *gambler) hosts() []aoe.MAC {
 	return hosts
 }
 
+func (g *gambler) point() target.AccessPoint {
+	return target.AccessPoint(g.IntN(target.AccessPoints))
+}
+
+func (g *gambler) accessList() *target.AccessList {
+	if g.IntN(4) == 0 {
+		return nil
+	}
+	return &target.AccessList{Name: g.label(), Accept: g.yes(), Log: g.yes(), Rows: g.rows(300)}
+}
+
+func (g *gambler) rows(most int) []target.AccessRow {
+	var rows []target.AccessRow
+	for range g.IntN(most) {
+		rows = append(rows, target.AccessRow{Host: g.host(), Accept: g.yes()})
+	}
+	return rows
+}
+
 func (g *gambler) operation() target.Operation {
 	line := func(op target.Operation, err error) target.Operation {
 		if err != nil {
@@ -140,7 +159,7 @@ func (g *gambler) operation() target.Operation {
 		return op
 	}
 	a := g.addr()
-	switch g.IntN(21) {
+	switch g.IntN(24) {
 	case 0:
 		return target.AddDrive{Name: g.drive(), Path: g.path(), Force: g.yes(), Cache: target.Cache(g.of("", "writeback", "direct", "durable")),
 			Offset: uint64(g.IntN(3)), Length: uint64(g.IntN(3))}
@@ -162,6 +181,10 @@ func (g *gambler) operation() target.Operation {
 		return target.EditHostList{Addr: a, List: g.list(), Hosts: g.hosts(), Remove: g.yes()}
 	case 12:
 		return target.SetHosts{Addr: a, List: g.list(), Hosts: g.hosts()}
+	case 20:
+		return target.SetAccess{Addr: a, Point: g.point(), List: g.accessList()}
+	case 21:
+		return target.AddAccess{Addr: a, Point: g.point(), Rows: g.rows(3)}
 	case 13:
 		return target.SetConfig{Addr: a, Config: []byte(g.of("", "x", "\x00\n", ` "q" `, "ü", "\xff"))}
 	case 14:

@@ -54,6 +54,10 @@ var bladeDir = &dir{
 		hostsFile("deny", "hosts that are not answered", target.DenyList),
 		hostsFile("masks", "the protocol's MAC mask list, which initiators change, too", target.MaskList),
 		hostsFile("reserve", "the protocol's reserve list, which initiators change, too", target.ReserveList),
+		accessFile("ask for the config string or a list", target.ReadConfig),
+		accessFile("change the config string or a list", target.StoreConfig),
+		accessFile("read data", target.ReadData),
+		accessFile("write data", target.WriteData),
 		bladeReadOnlyFile(),
 		unmeasured(bladeFile("stats", "counters of the address: NAME VALUE, a line each", bladeStats)),
 		unmeasured(bladeFile("initiators", "MAC INTERFACE REQUESTS SECONDS_AGO, a line a host, latest first",
@@ -97,6 +101,17 @@ func hostsFile(name, about string, list target.HostList) *file {
 	f.about, f.takes = about, native.HostsGrammars
 	f.parse = func(_ *tree, s subject, line, _ string) (target.Operation, error) {
 		return native.ParseHosts(s.addr, list, line)
+	}
+	return f
+}
+
+// accessFile is the access list of an address at one point.
+func accessFile(what string, point target.AccessPoint) *file {
+	f := unmeasured(bladeFile(point.String(), "the commands that make the list; empty: everyone may",
+		func(_ *tree, b target.BladeInfo) []byte { return native.ListAccess(b.Access[point]) }))
+	f.about, f.takes = "access list: hosts that may "+what, native.AccessGrammars
+	f.parse = func(_ *tree, s subject, line, _ string) (target.Operation, error) {
+		return native.ParseAccess(s.addr, point, line)
 	}
 	return f
 }

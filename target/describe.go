@@ -116,7 +116,8 @@ func (b *binding) addStats(s *Stats) {
 
 func (b *blade) describe() BladeInfo {
 	r := b.rules.Load()
-	return BladeInfo{Addr: b.addr, Drive: b.drive.name, Config: r.config, Masks: r.masks, Reserve: r.reserve, Accept: r.accept, Deny: r.deny}
+	return BladeInfo{Addr: b.addr, Drive: b.drive.name, Config: r.config, Masks: r.masks, Reserve: r.reserve, Accept: r.accept, Deny: r.deny,
+		Access: r.access.lists()}
 }
 
 func compareAddr(a, b aoe.Addr) int {

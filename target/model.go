@@ -105,7 +105,8 @@ type rules struct {
 	reserve []aoe.MAC // the protocol's reserve list
 	accept  []aoe.MAC // configured: these alone are answered
 	deny    []aoe.MAC // configured: these are not
-	edits   uint64    // changes by initiators, so far
+	access  *permissions
+	edits   uint64 // changes by initiators, so far
 }
 
 // admits reports whether src gets any answer.
@@ -120,11 +121,13 @@ func (r *rules) reservedFor(src aoe.MAC) bool {
 	return len(r.reserve) == 0 || slices.Contains(r.reserve, src)
 }
 
-// announceTo is who learns of p: all, or the hosts that the lists name. A
+// announceTo is who learns of p: all, or the hosts that the lists name, if any. A
 // broadcast would tell those that are denied, so with a deny list alone it is
-// neither: the initiators that have been heard are told.
+// neither, and nil: the initiators that have been heard are told.
 func (r *rules) announceTo() (listed []aoe.MAC, all bool) {
 	switch {
+	case r.access.at(ReadConfig) != nil:
+		return r.access.at(ReadConfig).hosts, false
 	case len(r.accept) > 0:
 		return r.accept, false
 	case len(r.masks) > 0:

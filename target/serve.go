@@ -101,6 +101,10 @@ func (w *worker) ataCommand(p *port, rules *rules, h, reply aoe.Header, frame []
 	if h.Addr.Wildcard() && q.Action != ata.Identify {
 		return false
 	}
+	if !w.permitsATA(rules, q.Action, h.Src) {
+		w.abort(p, reply, a, q)
+		return true
+	}
 	if q.Action != ata.Identify && !rules.reservedFor(h.Src) {
 		w.fail(p, reply, aoe.ErrReserved)
 		return true

@@ -12,6 +12,9 @@ func (w *worker) configCommand(p *port, h, reply aoe.Header, frame []byte) bool 
 	if !ok {
 		return false
 	}
+	if !w.permitsConfig(p.rules.Load(), c.Command >= aoe.ConfigSet, h.Src) {
+		return false
+	}
 	if c.Command > aoe.ConfigForceSet || c.Command != aoe.ConfigRead && !c.Valid() {
 		w.fail(p, reply, aoe.ErrArgument)
 		return true
@@ -85,13 +88,13 @@ func (w *worker) announce(p *port) {
 		Response: true, Addr: p.blade.addr, Command: aoe.CmdConfig}
 	rules := p.rules.Load()
 	listed, all := rules.announceTo()
-	if !all && len(listed) == 0 { // those that ask are known; the others find it when they ask
+	if !all && listed == nil { // those that ask are known; the others find it when they ask
 		for _, i := range p.initiators() {
 			listed = append(listed, i.Host)
 		}
-		if len(listed) == 0 {
-			return
-		}
+	}
+	if !all && len(listed) == 0 {
+		return
 	}
 	p.counts.announces.Add(1)
 	if all {

@@ -13,6 +13,9 @@ func (w *worker) maskCommand(p *port, h, reply aoe.Header, frame []byte) bool {
 	if !ok || h.Addr.Wildcard() && m.Command != aoe.MaskRead {
 		return false
 	}
+	if !w.permitsConfig(p.rules.Load(), m.Command >= aoe.MaskEdit, h.Src) {
+		return false
+	}
 	if m.Command > aoe.MaskEdit || m.Command == aoe.MaskEdit && !m.Valid() {
 		w.fail(p, reply, aoe.ErrArgument)
 		return true
@@ -82,6 +85,9 @@ func applyDirective(list []aoe.MAC, m aoe.MaskList, i int) ([]aoe.MAC, aoe.MaskE
 func (w *worker) reserveCommand(p *port, h, reply aoe.Header, frame []byte) bool {
 	v, ok := aoe.DecodeReserve(frame)
 	if !ok || h.Addr.Wildcard() && v.Command != aoe.ReserveRead {
+		return false
+	}
+	if !w.permitsConfig(p.rules.Load(), v.Command != aoe.ReserveRead, h.Src) {
 		return false
 	}
 	if v.Command > aoe.ReserveForceSet || v.Command != aoe.ReserveRead && (!v.Valid() || int(v.Count) > aoe.MaxListed) {

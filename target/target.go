@@ -113,6 +113,8 @@ type Target struct {
 	// port there, and all for EveryInterface; guarded by ops.
 	wanting map[string]*sequence[*binding]
 
+	decisions decisionLog
+
 	mu       sync.RWMutex
 	drives   sequence[*drive]    // in order of creation; guarded by mu
 	byName   map[string]*drive   // guarded by mu
@@ -138,6 +140,7 @@ func New(c Config) *Target {
 		netifs: map[string]*netif{}, known: map[string]Interface{}, retries: map[string]*time.Timer{}, devices: map[string]*device{},
 		reopenDelay: reopenDelay, patience: patience, claims: map[string]chan struct{}{}, wanting: map[string]*sequence[*binding]{},
 		byName: map[string]*drive{}, blades: map[aoe.Addr]*blade{}}
+	t.decisions.waiting = make(chan decided, waitingDecisions)
 	t.knowOwn()
 	return t
 }
@@ -171,6 +174,7 @@ func (t *Target) Close(ctx context.Context) error {
 	for _, n := range t.netifs {
 		n.stop()
 	}
+	t.endDecisionLog()
 	stores := t.devices
 	t.mu.Lock()
 	t.netifs, t.devices = map[string]*netif{}, map[string]*device{}

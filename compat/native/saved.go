@@ -67,6 +67,9 @@ func saveDrive(b *bytes.Buffer, d *target.DriveInfo) {
 	}
 }
 
+// rowsPerLine keeps the lines of an access list below text.MaxLine.
+const rowsPerLine = 128
+
 func saveBlade(b *bytes.Buffer, blade *target.BladeInfo) {
 	name := FolderName(blade.Addr)
 	b.WriteString("targets/blades add " + name + " " + blade.Drive + "\n")
@@ -82,6 +85,9 @@ func saveBlade(b *bytes.Buffer, blade *target.BladeInfo) {
 			b.WriteString(" " + host.String())
 		}
 		b.WriteByte('\n')
+	}
+	for point, list := range blade.Access {
+		writeAccess(b, "targets/"+name+"/"+target.AccessPoint(point).String()+" ", list, rowsPerLine)
 	}
 	if len(blade.Config) > 0 {
 		b.WriteString("targets/" + name + "/config " + ConfigText(*blade))

@@ -18,6 +18,7 @@ import (
 //	unport 0.1 eth0
 //	export d0 0.1 eth0 [quiet] [config "…"]
 //	accept 0.1 A, unaccept 0.1 A, deny 0.1 A, undeny 0.1 A
+//	access 0.1 cfgread|cfgset|read|write [accept|reject [accept A|reject A]...] (else everyone may)
 //	announce
 //
 // and, over a Rig that has Faults:
@@ -80,6 +81,8 @@ func (p *player) operation(w *words, verb string) target.Operation {
 		return target.EditHosts{List: target.AcceptList, Addr: w.addr(), Host: p.mac(w), Remove: verb == "unaccept"}
 	case "deny", "undeny":
 		return target.EditHosts{List: target.DenyList, Addr: w.addr(), Host: p.mac(w), Remove: verb == "undeny"}
+	case "access":
+		return p.setAccess(w)
 	case "announce":
 		return target.Announce{}
 	}
@@ -104,6 +107,30 @@ func (p *player) addDrive(w *words) target.Operation {
 		op.Model = string(w.text())
 	}
 	op.Firmware = uint16(w.option("firmware", 16, 16, 0))
+	return op
+}
+
+func (p *player) setAccess(w *words) target.Operation {
+	op := target.SetAccess{Addr: w.addr()}
+	for name := w.next("point"); op.Point < target.AccessPoints && op.Point.String() != name; op.Point++ {
+	}
+	if !w.more() {
+		return op
+	}
+	verdict := func() bool {
+		if w.accept("accept") {
+			return true
+		}
+		if !w.accept("reject") {
+			w.fail("want accept or reject")
+		}
+		return false
+	}
+	op.List = &target.AccessList{Accept: verdict()}
+	for w.more() {
+		accept := verdict()
+		op.List.Rows = append(op.List.Rows, target.AccessRow{Host: p.mac(w), Accept: accept})
+	}
 	return op
 }
 
