@@ -97,7 +97,7 @@ func changeLimits(old, new []target.MTULimit) []target.Operation {
 	var ops []target.Operation
 	for _, l := range new {
 		if !slices.Contains(old, l) {
-			ops = append(ops, target.LimitMTU{Interface: l.Interface, MTU: l.MTU})
+			ops = append(ops, target.LimitMTU(l))
 		}
 	}
 	for _, l := range old {

@@ -12,7 +12,7 @@ import (
 func Operations(p Plan) []target.Operation {
 	var ops []target.Operation
 	for _, l := range p.Limits {
-		ops = append(ops, target.LimitMTU{Interface: l.Interface, MTU: l.MTU})
+		ops = append(ops, target.LimitMTU(l))
 	}
 	whole := make([]fresh, len(p.Exports))
 	for i := range p.Exports {
