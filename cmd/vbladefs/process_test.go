@@ -45,6 +45,8 @@ func TestCommandLine(t *testing.T) {
 		{"no worker", "serve -workers 0 /a", 2, append(usage, "want 1 to 64")},
 		{"malformed processors", "serve -cpus 1-0 /a", 2, append(usage, `"1-0"`, "such as 0,2-3")},
 		{"absent processor", "serve -cpus 0,1023 /a", 2, append(usage, "processor 1023", "taskset")},
+		{"state in the tree", "serve -state /nowhere/a/b /nowhere/a/", 2, append(usage, "/nowhere/a/b", "hides it")},
+		{"state is the tree", "serve -state /nowhere/../nowhere/a /nowhere/a", 2, append(usage, "hides it")},
 		{"not a directory", "serve /dev/null", 1, []string{"vbladefs serve:", "not a directory"}},
 		{"below a file", "serve /dev/null/x", 1, []string{"vbladefs serve:", "not a directory"}},
 	} {

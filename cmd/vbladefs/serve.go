@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -78,7 +79,18 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 		return o, badUsage("-cpus: %v", err)
 	}
 	o.dir = f.Arg(0)
+	if o.state != "" && within(o.state, o.dir) {
+		return o, badUsage("-state %s: it is in %s, where the control tree hides it", o.state, o.dir)
+	}
 	return o, nil
+}
+
+// within tells whether a path is dir or in it, by their names.
+func within(path, dir string) bool {
+	path, errPath := filepath.Abs(path)
+	dir, errDir := filepath.Abs(dir)
+	below, err := filepath.Rel(dir, path)
+	return errPath == nil && errDir == nil && err == nil && filepath.IsLocal(below)
 }
 
 // check finds values out of range.
