@@ -17,6 +17,7 @@ func dryParts() target.Parts {
 		OpenQueue:       func() (target.Queue, error) { return dryQueue(make(chan struct{}, 1)), nil },
 		Identify:        func(path string) (string, error) { return path, nil },
 		OpenStore:       openDryStore,
+		NeverHangs:      true,
 		LookupInterface: lookupDryInterface,
 		AllocBuffers:    func(bytes int) ([]byte, error) { return make([]byte, bytes), nil },
 		FreeBuffers:     func([]byte) error { return nil },

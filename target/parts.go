@@ -168,6 +168,9 @@ type Parts struct {
 	Identify func(path string) (string, error)
 	// OpenStore opens and claims path.
 	OpenStore func(path string, o StoreOptions) (Store, error)
+	// NeverHangs: Identify and OpenStore take no time, so nobody guards against one
+	// that takes for ever.
+	NeverHangs bool
 	// LookupInterface asks the kernel for one interface. Its error wraps
 	// ErrNoInterface when there is none of that name.
 	LookupInterface func(name string) (Interface, error)
