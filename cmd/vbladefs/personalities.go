@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"vbladefs/cmd/internal/single"
 )
 
 // personality is a program of others whose place this one takes, under its name
@@ -20,9 +22,10 @@ type personality struct {
 	run     func(args []string, stdout, stderr io.Writer) int // args[0] is what it was called
 }
 
-var personalities []personality
-
-func init() {
+var personalities = []personality{
+	{"vblade", "[-b N] [-o N] [-l N] [-d] [-s] [-r] [-m MAC[,MAC...]] SHELF SLOT INTERFACE FILE", "export one file", single.Vblade},
+	{"vbladed", "the same", "export one file, in the background", single.Vbladed},
+	{"sqaoed", "INTERFACE FILE SHELF SLOT", "export one file", single.Sqaoed},
 }
 
 // findPersonality is the personality of that name, or nil.
