@@ -57,7 +57,7 @@ func TestOrder(t *testing.T) {
 		{"buffers that are the default", []Export{a}, []Export{with(a, func(e *Export) { e.Buffers = target.DefaultBuffers })}, ""},
 		{"lists, before a new port", []Export{a}, []Export{with(on(a, "eth0", "eth1"), func(e *Export) {
 			e.Accept, e.Lists[target.WriteData], e.Loud = []aoe.MAC{{1}}, &target.AccessList{}, true
-		})}, "SetHosts 0.0 accept list, SetAccess 0.0 3, SetLoud 0.0 true, AddPort 0.0 eth1"},
+		})}, "SetHosts 0.0 accept list, SetAccess 0.0 write, SetLoud 0.0 true, AddPort 0.0 eth1"},
 	} {
 		kept := func(addr aoe.Addr) target.BladeInfo {
 			return target.BladeInfo{Addr: addr, Drive: "x", Config: []byte("kept")}

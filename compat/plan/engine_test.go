@@ -216,7 +216,7 @@ func (m *model) state() target.State {
 func sorted(s target.State) target.State {
 	s.Served = false
 	for i := range s.Drives {
-		s.Drives[i].Ports = 0
+		s.Drives[i].Ports, s.Drives[i].Unwritable = 0, false
 	}
 	for i := range s.Blades {
 		b := &s.Blades[i]
@@ -226,6 +226,7 @@ func sorted(s target.State) target.State {
 			}
 		}
 	}
+	s.Drives, s.Blades, s.Ports, s.Limits = orNil(s.Drives), orNil(s.Blades), orNil(s.Ports), orNil(s.Limits)
 	slices.SortFunc(s.Drives, func(a, b target.DriveInfo) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.Blades, func(a, b target.BladeInfo) int { return cmp.Compare(fmt.Sprint(a.Addr), fmt.Sprint(b.Addr)) })
 	slices.SortFunc(s.Ports, func(a, b target.PortInfo) int {
@@ -233,6 +234,13 @@ func sorted(s target.State) target.State {
 	})
 	slices.SortFunc(s.Limits, func(a, b target.MTULimit) int { return cmp.Compare(a.Interface, b.Interface) })
 	return s
+}
+
+func orNil[T any](list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 func same(t *testing.T, what string, got, want target.State) {
