@@ -12,20 +12,17 @@ import (
 // This file is what qaoed's API changes while the daemon runs (sheet §3). Each
 // change gives a new Config, or an error and the Config as it was.
 
-// AddTarget adds a device, which is returned with what it left to defaults. On
-// an address that has a device on another interface, it takes the settings of
-// that one for what it leaves open.
+// AddTarget adds a device, which is returned with what it left to defaults. One
+// that leaves the slot to them gets the next that is free. On an address that has
+// a device on another interface, it takes the settings of that one for what else
+// it leaves open.
 func (c Config) AddTarget(t Target, env Env) (Config, Device, error) {
 	old := c
-	d := Device{Addr: c.Default.addr(t)}
-	defaults := c.Default.Settings
-	if i := c.find(d.Addr, ""); len(i) > 0 {
-		defaults = c.Devices[i[0]].Settings
-		defaults.Interface = c.Default.Interface
+	addr, err := c.place(t)
+	if err != nil {
+		return old, Device{}, err
 	}
-	raw := newRaw()
-	raw.Target = t
-	d.Settings = raw.over(defaults)
+	d := Device{Addr: addr, Settings: c.settingsAt(addr, t)}
 	var want string
 	if d.Path, want = exportable(t.Path, env); t.Path == "" || want != "" {
 		return old, Device{}, refused("target", t.Path, want)
@@ -33,12 +30,9 @@ func (c Config) AddTarget(t Target, env Env) (Config, Device, error) {
 	if want := checkInterface(d.Interface, env); want != "" {
 		return old, Device{}, refused("interface", d.Interface, want)
 	}
-	if d.Addr.Shelf > target.MaxShelf || d.Addr.Slot > target.MaxSlot {
-		return old, Device{}, refused("address", d.Addr.String(), "a shelf from 0 to 65534 and a slot from 0 to 254")
-	}
-	for _, i := range c.find(d.Addr, "") {
+	for _, i := range c.find(addr, "") {
 		if want := clash(c.Devices[i], d); want != "" {
-			return old, Device{}, refused("address", d.Addr.String(), "one that is free: "+want)
+			return old, Device{}, fmt.Errorf("%w: %s on %s: want %s", target.ErrAddressTaken, addr, text.Quote(d.Interface), want)
 		}
 	}
 	if !slices.ContainsFunc(c.Interfaces, func(i Interface) bool { return i.Name == d.Interface }) {
@@ -46,6 +40,31 @@ func (c Config) AddTarget(t Target, env Env) (Config, Device, error) {
 	}
 	c.Devices = append(slices.Clone(c.Devices), d)
 	return c, d, nil
+}
+
+// place is the address of a new device. Default slots that are taken are passed
+// over: nobody could move them on while the daemon runs.
+func (c *Config) place(t Target) (aoe.Addr, error) {
+	for range target.MaxSlot + 1 {
+		addr := c.Default.addr(t)
+		if t.Slot != aoe.AnySlot || len(c.find(addr, "")) == 0 {
+			return addr, nil
+		}
+	}
+	return aoe.Addr{}, fmt.Errorf("%w: every slot is taken: want one less, or another shelf", target.ErrFull)
+}
+
+// settingsAt are those of a new device at an address: what it says itself, else
+// what the address has already on other interfaces, else the defaults.
+func (c *Config) settingsAt(addr aoe.Addr, t Target) Settings {
+	s := c.Default.Settings
+	if at := c.find(addr, ""); len(at) > 0 {
+		s = c.Devices[at[0]].Settings
+		s.Interface = c.Default.Interface
+	}
+	raw := newRaw()
+	raw.Target = t
+	return raw.over(s)
 }
 
 // RemoveTarget takes the device at an address away, which is returned. The

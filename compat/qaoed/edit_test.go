@@ -114,6 +114,27 @@ func TestSecondInterface(t *testing.T) {
 	}
 }
 
+// TestNextSlot adds devices that leave their slot to the default section, until
+// there is none.
+func TestNextSlot(t *testing.T) {
+	c := parsedConfig(t, editable)
+	want := []int{4, 5, 6, 7, 8, 10, 11} // 9 is taken
+	for i := 0; ; i++ {
+		var d Device
+		var err error
+		if c, d, err = c.AddTarget(unsaid("/dev/loop2"), testEnv); err != nil {
+			if i != 253 || !errors.Is(err, target.ErrFull) {
+				t.Errorf("after %d devices: %v", i, err)
+			}
+			break
+		}
+		if i < len(want) && int(d.Addr.Slot) != want[i] {
+			t.Errorf("device %d is at %s, want slot %d", i, d.Addr, want[i])
+		}
+	}
+	again(t, c)
+}
+
 func TestRemoveTarget(t *testing.T) {
 	c := parsedConfig(t, editable)
 	tests := []struct {
@@ -196,7 +217,7 @@ func TestAnyEdits(t *testing.T) {
 	names := []string{"", "few", "all", "none"}
 	netifs := []string{"", "eth0", "eth1", "eth2"}
 	done := 0
-	for range 2000 {
+	for range 500 {
 		addr := aoe.Addr{Shelf: uint16(random.IntN(2)), Slot: uint8(random.IntN(4))}
 		netif := netifs[random.IntN(4)]
 		var err error
