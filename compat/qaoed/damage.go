@@ -31,9 +31,7 @@ func (p *parser) damaged(name token) {
 			s = section{word: t}
 			s.word.text = "device"
 		default:
-			if st, ok := p.statement(s.word.text, false); ok {
-				s.body = append(s.body, st)
-			}
+			s.add(p.statement(s.word.text, false))
 		}
 	}
 	p.endDamaged(s)
@@ -72,9 +70,7 @@ func (s section) has(key string) bool {
 func (p *parser) damagedACL(s *section, name token) {
 	listed := len(s.body)
 	for p.peek().kind == word && p.second().is("=") && slices.Contains(names(aclKeys), p.peek().text) {
-		if st, ok := p.statement(s.word.text, true); ok {
-			s.body = append(s.body, st)
-		}
+		s.add(p.statement(s.word.text, true))
 	}
 	if len(s.body) == listed {
 		p.mistake(name, "[%s] acl: want { LISTS } behind it", s.word.text)

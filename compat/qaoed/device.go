@@ -127,7 +127,7 @@ func (b *builder) device(s section) {
 	d := Device{Addr: b.config.Default.addr(raw.Target), Settings: raw.over(b.config.Default.Settings)}
 	place, given := at["target"]
 	switch {
-	case !given:
+	case !given && !s.torn:
 		b.mistake(s.word, "[device] without target: want target = PATH ;")
 	case raw.Path != "":
 		var want string
@@ -135,7 +135,7 @@ func (b *builder) device(s section) {
 			b.refuse(place, want)
 		}
 	}
-	if _, named := at["interface"]; d.Interface == "" && !named {
+	if _, named := at["interface"]; d.Interface == "" && !named && !s.torn {
 		b.mistake(s.word, "[device] without interface: want interface = NAME ; here or in the default section")
 	}
 	b.use(d.Interface)
@@ -145,14 +145,22 @@ func (b *builder) device(s section) {
 	if len(b.mistakes) == b.clashes { // else addresses may not be what was meant
 		b.compare(d, place)
 	}
-	b.byAddr[d.Addr] = append(b.byAddr[d.Addr], len(b.at))
+	for _, netif := range []string{"", d.Interface} {
+		if _, again := b.byPort[port{d.Addr, netif}]; !again {
+			b.byPort[port{d.Addr, netif}] = len(b.at)
+		}
+	}
 	b.config.Devices = append(b.config.Devices, d)
 	b.at = append(b.at, s.word)
 }
 
 // compare checks a device against those before it.
 func (b *builder) compare(d Device, st statement) {
-	for _, i := range b.byAddr[d.Addr] {
+	for _, netif := range []string{"", d.Interface} {
+		i, again := b.byPort[port{d.Addr, netif}]
+		if !again {
+			continue
+		}
 		if want := clash(b.config.Devices[i], d); want != "" {
 			b.mistake(st.key, "%s: %s on %s is that of the device on line %d of %s: want %s",
 				st, d.Addr, text.Quote(d.Interface), b.at[i].line, text.Printable(b.at[i].file), want)

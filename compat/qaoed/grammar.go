@@ -16,6 +16,9 @@ type statement struct {
 // String is what the statement is called in messages.
 func (s statement) String() string {
 	name := s.key.text
+	if !plain(name) || len(name) > 40 { // of none that there is
+		name = text.Quote(name)
+	}
 	if s.inACL {
 		name = "acl " + name
 	}
@@ -29,6 +32,14 @@ func (s statement) String() string {
 type section struct {
 	word token
 	body []statement
+	torn bool // some of it could not be read, so that nothing can be said to be missing
+}
+
+func (s *section) add(st statement, ok bool) {
+	if ok {
+		s.body = append(s.body, st)
+	}
+	s.torn = s.torn || !ok
 }
 
 // parsed is what files say, before anything is made of it.
@@ -153,9 +164,7 @@ func (p *parser) body(s *section) {
 		case takesACL(s.word.text) && t.kind == word && t.text == "acl" && !p.second().is("="):
 			p.acl(s)
 		default:
-			if st, ok := p.statement(s.word.text, false); ok {
-				s.body = append(s.body, st)
-			}
+			s.add(p.statement(s.word.text, false))
 		}
 	}
 }
@@ -178,9 +187,7 @@ func (p *parser) acl(s *section) {
 			p.mistake(name, "[%s] acl: its { is never closed: want } before line %d", s.word.text, t.line)
 			return
 		default:
-			if st, ok := p.statement(s.word.text, true); ok {
-				s.body = append(s.body, st)
-			}
+			s.add(p.statement(s.word.text, true))
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 // whole or not at all; the error is Mistakes, all that was found wrong.
 func Parse(file string, content []byte, env Env) (Config, []Warning, error) {
 	p := readFiles(Source{Name: file, Text: content}, env)
-	b := builder{findings: p.findings, env: env, names: map[[2]string]token{}, byAddr: map[aoe.Addr][]int{}, byPath: map[string]int{}}
+	b := builder{findings: p.findings, env: env, names: map[[2]string]token{}, byPort: map[port]int{}, byPath: map[string]int{}}
 	b.global(p.globals)
 	b.each(p, "logging", b.log)
 	b.defaultLog()
@@ -47,12 +47,17 @@ type builder struct {
 	env    Env
 	config Config
 	names  map[[2]string]token // where what has a name is, by kind and name
-	// Where the default section and the devices are, and those by address and path.
+	// Where the default section and the devices are, and those by port and path.
 	def     *section
 	at      []token
-	byAddr  map[aoe.Addr][]int
+	byPort  map[port]int // also the first at each address, with no interface
 	byPath  map[string]int
 	clashes int // how many mistakes are of addresses
+}
+
+type port struct {
+	addr  aoe.Addr
+	netif string
 }
 
 func (b *builder) each(p parsed, kind string, read func(section)) {
@@ -80,7 +85,7 @@ func (b *builder) log(s section) {
 	}
 	var idle []string
 	switch _, named := at["filename"]; {
-	case l.isFile && !named:
+	case l.isFile && !named && !s.torn:
 		b.mistake(s.word, "[logging] type file without a filename: want filename = PATH ;")
 	case l.isFile && l.File != "":
 		l.File = b.path(at["filename"], maxPath)
@@ -135,7 +140,7 @@ func (b *builder) netif(s section) {
 // define notes that a section is what its name says; false: it cannot be used.
 func (b *builder) define(s section, at places, key, name string) bool {
 	st, given := at[key]
-	if !given {
+	if !given && !s.torn {
 		b.mistake(s.word, "[%s] without %s: want %s = NAME ;", s.word.text, key, key)
 	}
 	if name == "" {

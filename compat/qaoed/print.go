@@ -142,9 +142,14 @@ func onOrOff(on bool) string {
 
 // quote has the lexer read a value as one word.
 func quote(value string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/"
-	if value == "" || strings.Trim(value, plain) != "" || strings.HasPrefix(value, "//") {
+	if !plain(value) || strings.HasPrefix(value, "//") {
 		return `"` + value + `"`
 	}
 	return value
+}
+
+// plain says whether s is a word for people and for the lexer alike.
+func plain(s string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/"
+	return s != "" && strings.Trim(s, letters) == ""
 }
