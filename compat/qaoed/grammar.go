@@ -52,8 +52,8 @@ type parsed struct {
 }
 
 func (all *parsed) add(p parsed) {
-	all.mistakes = append(all.mistakes, p.mistakes...)
-	all.warnings = append(all.warnings, p.warnings...)
+	all.mistakes = append(all.mistakes, p.mistakes[:min(len(p.mistakes), maxKept-len(all.mistakes))]...)
+	all.warnings = append(all.warnings, p.warnings[:min(len(p.warnings), maxKept-len(all.warnings))]...)
 	all.sections = append(all.sections, p.sections...)
 	all.globals = append(all.globals, p.globals...)
 }

@@ -61,7 +61,8 @@ func readFiles(first Source, env Env) (all parsed) {
 				files, size = files+1, size+len(f.Text)
 			}
 			if files > maxFiles || size > maxBytes {
-				problem = fmt.Sprintf("at most %d files with %d bytes in all", maxFiles, maxBytes)
+				all.refuse(s, fmt.Sprintf("at most %d files with %d bytes in all", maxFiles, maxBytes))
+				return all
 			}
 			if problem != "" {
 				all.refuse(s, problem)
