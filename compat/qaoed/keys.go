@@ -83,7 +83,7 @@ var interfaceKeys = []key[Interface]{
 }
 
 var listKeys = []key[List]{
-	{name: "name", want: anyText, set: func(l *List, v string) bool { return setText(&l.Name, v) }},
+	{name: "name", want: aName, set: func(l *List, v string) bool { return setName(&l.Name, v) }},
 	{name: "policy", want: "accept (or allow) or reject (or deny)", set: func(l *List, v string) bool {
 		l.Accept = v == "accept" || v == "allow"
 		return l.Accept || v == "reject" || v == "deny"

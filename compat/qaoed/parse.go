@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"vbladefs/compat/text"
+	"vbladefs/target"
 	"vbladefs/target/aoe"
 )
 
@@ -116,6 +117,9 @@ func (b *builder) list(s section) {
 	var l List
 	at := read(&b.findings, s, &l, listKeys, nil)
 	b.refer(at, "log", "logging")
+	if len(l.Rows) > target.MaxAccessRows {
+		b.mistake(s.word, "[access-list] of %d rows: want at most %d", len(l.Rows), target.MaxAccessRows)
+	}
 	if b.define(s, at, "name", l.Name) {
 		b.config.Lists = append(b.config.Lists, l)
 	}

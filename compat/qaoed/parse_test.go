@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"vbladefs/compat/native"
 	"vbladefs/compat/plan"
 	"vbladefs/target"
 )
@@ -74,6 +73,7 @@ func TestCorpus(t *testing.T) {
 }
 
 func outcome(t *testing.T, name string, content []byte) string {
+	t.Helper()
 	c, warnings, err := Parse(name, content, testEnv)
 	var b strings.Builder
 	for _, w := range warnings {
@@ -87,7 +87,18 @@ func outcome(t *testing.T, name string, content []byte) string {
 	}
 	again(t, c)
 	b.Write(Print(c))
-	b.Write(native.Saved(plan.State(c.Plan())))
+	for _, l := range c.Plan().Limits {
+		fmt.Fprintf(&b, "limit: %s %d\n", l.Interface, l.MTU)
+	}
+	for _, e := range c.Plan().Exports {
+		fmt.Fprintf(&b, "export: %s %s %s on %q: %s, %d buffers, quiet %t, %q %q %#x\n", e.Name, e.Drive, e.Path, e.Interfaces,
+			e.Cache, e.Buffers, e.Quiet, e.Model, e.Serial, e.Firmware)
+		for point, l := range e.Lists {
+			if l != nil {
+				fmt.Fprintf(&b, "export: %s %s: %+v\n", e.Name, target.AccessPoint(point), *l)
+			}
+		}
+	}
 	return b.String()
 }
 

@@ -17,6 +17,7 @@ import (
 const (
 	anyText     = "some text"
 	anInterface = "the name of a network interface"
+	aName       = "some text without control characters, of at most 120 bytes"
 	aHost       = "a MAC address, six hex pairs such as 00:16:3e:00:00:01"
 	aList       = "the name of an access-list, or \"\" for none"
 	onOff       = "on or off"
@@ -48,6 +49,14 @@ func facilityNames() []string {
 func setText(into *string, value string) bool {
 	*into = value
 	return value != ""
+}
+
+// setName takes what the engine takes as the name of an access list.
+func setName(into *string, value string) bool {
+	if strings.ContainsRune(value, '\t') || len(value) > target.MaxAccessName {
+		return false
+	}
+	return setText(into, value)
 }
 
 func setLevel(into *LogLevel, value string) bool {
