@@ -123,7 +123,7 @@ func (t *Target) attempt(d *drive) {
 	wish := d.wish()
 	dev, err := t.acquire(wish)
 	if err == nil {
-		if err = t.fit(d, dev, wish.Path); err != nil {
+		if err = t.fit(d.window, dev, wish.Path); err != nil {
 			t.release(dev)
 		}
 	}
@@ -141,7 +141,8 @@ func (t *Target) attempt(d *drive) {
 
 // wish is how the store of d, which is down, is to be opened.
 func (d *drive) wish() AddDrive {
-	return AddDrive{Path: d.path, Access: d.access, Cache: d.cache, Force: d.force}
+	return AddDrive{Path: d.path, Access: d.access, Cache: d.cache, Force: d.force,
+		Offset: d.window.first, Length: d.window.length}
 }
 
 // stayDown says why d is down, unless that has been said.

@@ -96,10 +96,18 @@ func (d *device) join(op AddDrive) error {
 	if op.Access == AccessReadWrite && d.store.ReadOnly() {
 		return fmt.Errorf("%w: %s is open read-only already: %w", ErrStore, op.Path, syscall.EROFS)
 	}
+	if err := d.agrees(op); err != nil {
+		return err
+	}
+	d.users++
+	return nil
+}
+
+// agrees refuses another write policy than that of d.
+func (d *device) agrees(op AddDrive) error {
 	if op.Cache != "" && op.Cache != d.cache {
 		return fmt.Errorf("%w: %s is open with write policy %s already; change that first", ErrInUse, op.Path, d.cache)
 	}
-	d.users++
 	return nil
 }
 

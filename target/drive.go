@@ -55,7 +55,7 @@ func (t *Target) openDrive(op AddDrive, implicit bool) (*drive, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.fit(d, dev, op.Path); err != nil {
+	if err := t.fit(d.window, dev, op.Path); err != nil {
 		t.release(dev)
 		return nil, err
 	}

@@ -25,13 +25,16 @@ func (op SetReadOnly) apply(t *Target) error {
 // refuseWrites has d take no more writes, and waits for those that are under
 // way. If they do not finish in time, d goes on to take them.
 func (t *Target) refuseWrites(d *drive) error {
-	before, dev := d.access, d.device.Load()
-	t.setAccess(d, AccessReadOnly)
+	dev := d.device.Load()
 	if dev == nil {
+		t.setAccess(d, AccessReadOnly)
 		return nil
 	}
 	dev.users++ // it stays open meanwhile
 	defer t.release(dev)
+	defer t.awaitClaim(dev.key)() // who makes it writable may take back what it did to d
+	before := d.access
+	t.setAccess(d, AccessReadOnly)
 	if err := t.settled(dev); err != nil {
 		t.setAccess(d, before)
 		return err
@@ -84,7 +87,7 @@ func (t *Target) settled(dev *device) error {
 
 // makeWritable has dev open for writing for the sake of d, which may be nil.
 // Other drives on it, which took no writes so far, go on to take none. The
-// caller is an opener.
+// caller has claimed dev.
 func (t *Target) makeWritable(dev *device, d *drive) error {
 	if !dev.store.ReadOnly() {
 		return nil
@@ -96,6 +99,9 @@ func (t *Target) makeWritable(dev *device, d *drive) error {
 		}
 	}
 	before := make([]Access, len(others))
+	if len(others) > 0 && t.keeper != nil {
+		defer t.keeper.Changed(nil) // the caller may be no operation; and what was undone may have been kept
+	}
 	for i, o := range others {
 		before[i] = o.access
 		t.setAccess(o, AccessReadOnly)
@@ -137,6 +143,12 @@ func (d *device) openForWriting() error {
 func (t *Target) share(d *device, op AddDrive) error {
 	if op.Access == AccessReadOnly {
 		return d.join(op)
+	}
+	if err := d.agrees(op); err != nil {
+		return err
+	}
+	if err := t.fit(window{op.Offset, op.Length}, d, op.Path); err != nil {
+		return err
 	}
 	err := t.makeWritable(d, t.byName[op.Name]) // who swaps back to d is on it already
 	switch {

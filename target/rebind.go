@@ -17,7 +17,8 @@ func (op Rebind) apply(t *Target) error {
 	if dev := d.device.Load(); dev != nil {
 		cache = dev.cache
 	}
-	next, err := t.acquire(AddDrive{Name: d.name, Path: op.Path, Access: d.access, Cache: cache})
+	next, err := t.acquire(AddDrive{Name: d.name, Path: op.Path, Access: d.access, Cache: cache,
+		Offset: d.window.first, Length: d.window.length})
 	if err != nil {
 		return err
 	}

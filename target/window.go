@@ -34,10 +34,10 @@ func (w window) check(path string, size uint64) error {
 	return nil
 }
 
-// fit refuses a device that does not hold the window of d. One that may have
+// fit refuses a device that does not hold the window w. One that may have
 // grown since it was opened is asked for its size; ops is released meanwhile.
-func (t *Target) fit(d *drive, dev *device, path string) error {
-	err := d.window.check(path, dev.sectors())
+func (t *Target) fit(w window, dev *device, path string) error {
+	err := w.check(path, dev.sectors())
 	if err == nil {
 		return nil
 	}
@@ -50,5 +50,5 @@ func (t *Target) fit(d *drive, dev *device, path string) error {
 		return fmt.Errorf("%w: %w", ErrStore, failed)
 	}
 	t.noticed([]*device{dev})
-	return d.window.check(path, dev.sectors())
+	return w.check(path, dev.sectors())
 }
