@@ -27,6 +27,7 @@ func state(rig targettest.Faults) string {
 	text := fmt.Sprintf("drives %+v\nports %+v\nblades %+v\nserved %v\nopen %s", drives, ports, t.Blades(), t.Served(), rig.Machine().Open())
 	for _, n := range t.Interfaces() {
 		addrs, devices := target.Homes(t, n.Name)
+		n.Received, n.Sent = target.Traffic{}, target.Traffic{}
 		text += fmt.Sprintf("\n%s: %+v\nhomes %v, devices %v, steered %v", n.Name, n, addrs, devices, rig.Machine().Steered(n.Name))
 	}
 	return text
