@@ -72,7 +72,7 @@ func randomConfig(r *rand.Rand) Config {
 			Tuning: randomTuning(r, c.Generation, d.Tuning, 1), ReadOnly: r.IntN(2) == 0, Broadcast: r.IntN(2) == 0,
 			Accept: pick(r, lists...), Deny: pick(r, lists...)}
 		if r.IntN(2) == 0 {
-			dev.UUID, dev.Path = "1-2 3", "/dev/disk/by-uuid/1-2 3"
+			dev.UUID, dev.Path = "1-2", "/dev/disk/by-uuid/1-2"
 		}
 		if r.IntN(2) == 0 {
 			dev.Interfaces = []string{"*"}

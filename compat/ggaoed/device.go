@@ -125,7 +125,7 @@ func (v volume) parse(raw string) (string, error) {
 		return "", err
 	}
 	uuid = strings.Trim(uuid, blanks)
-	if uuid == "" || text.Printable(uuid) != uuid || v.find == nil {
+	if uuid == "" || strings.ContainsAny(uuid, "/ ") || text.Printable(uuid) != uuid || v.find == nil {
 		return "", fmt.Errorf("want the UUID of a file system or volume, as blkid shows it")
 	}
 	path, err := v.find(uuid)
