@@ -119,7 +119,7 @@ func TestLargeFiles(t *testing.T) {
 		"nested lists":       list + "l0 = l\n" + numbered("m%d=l,l0\n", mostACLs-2),
 		"too many lists":     "[acls]\n" + numbered("l%d=\n", all),
 		"devices with lists": list + numbered("[%d]\nshelf=1\nslot=1\naccept=l\n", all),
-		"patterns":           "[defaults]\ninterfaces=" + many("*a*b*c*d*e*f*g*,", 64) + "\n" + numbered("[%d]\nshelf=1\ninterfaces=*x*y*z*u*v*w*,*a*d*\n", 100),
+		"patterns":           "[defaults]\ninterfaces=" + many("*a*b*c*d*e*f*g*,", 64) + "\n" + numbered("[%d]\nshelf=1\ninterfaces=*x*y*z*u*v*w*,*a*d*\n", 10),
 		"long pattern":       "[defaults]\ninterfaces=" + many("*", all),
 		"backslashes":        "[defaults]\ninterfaces=" + many("\\", all),
 		"long line":          many("x", all),
