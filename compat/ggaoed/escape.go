@@ -32,9 +32,11 @@ const (
 	escaped       = " \n\t\r\\,"
 )
 
+var escaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\t", `\t`, "\r", `\r`)
+
 // escape is the opposite of unescape, for a value that stands alone.
 func escape(s string) string {
-	s = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(s)
+	s = escaper.Replace(s)
 	inner := strings.TrimLeft(s, " ")
 	body := strings.TrimRight(inner, " ")
 	return strings.Repeat(`\s`, len(s)-len(inner)) + body + strings.Repeat(`\s`, len(inner)-len(body))
