@@ -28,6 +28,7 @@ func openState(dir string, log *logrus.Logger) (*state.Keeper, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer hurry()()
 	mistakes := mistakesOf(k.Loaded())
 	if len(mistakes) == 0 {
 		return k, nil
@@ -66,6 +67,7 @@ func keeperOf(k *state.Keeper) target.Keeper {
 // restore carries out the state that was loaded, and has k save what comes
 // after it. What fails is logged, the rest is served.
 func restore(t fusectl.Engine, k *state.Keeper, log *logrus.Logger) {
+	defer hurry()()
 	began, failed := time.Now(), 0
 	if text := k.Loaded(); text != nil {
 		fusectl.Replay(text, t, true, func(m fusectl.Mistake) {
