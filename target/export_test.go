@@ -187,6 +187,15 @@ func Polls(t *Target) bool {
 // MaxKeeping is how many replies of a worker may wait for the Keeper.
 const MaxKeeping = maxKeeping
 
+// Opening reports whether an operation asks something of a backing store.
+func Opening(t *Target) bool {
+	if t.opening.TryLock() {
+		t.opening.Unlock()
+		return false
+	}
+	return true
+}
+
 // SetReopening changes how long drives that are down are left alone, and how
 // long an attempt to open one holds up the next.
 func SetReopening(delay, wait time.Duration) (oldDelay, oldWait time.Duration) {

@@ -9,7 +9,7 @@ import (
 // Target.ops is held. Read-only is the drive's: drives that share a device may
 // differ, and the device is open for writing once one of them needs it.
 
-func (SetReadOnly) opens() {}
+func (SetReadOnly) opens() bool { return true }
 
 func (op SetReadOnly) apply(t *Target) error {
 	d, err := t.findDrive(op.Drive)

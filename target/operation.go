@@ -219,7 +219,7 @@ func Waiting(op Operation) Operation {
 // Do carries op out as a whole or not at all. It may be called by any
 // goroutine; operations take effect one after the other.
 func (t *Target) Do(op Operation) error {
-	if _, opens := op.(opener); opens {
+	if o, ok := op.(opener); ok && o.opens() {
 		t.opening.Lock()
 		defer t.opening.Unlock()
 	}
@@ -238,12 +238,12 @@ func (t *Target) Do(op Operation) error {
 // opener is an operation that asks something of a backing store that may take
 // long, or for ever. It does so outside ops, so that a store that hangs holds up
 // other openers only.
-type opener interface{ opens() }
+type opener interface{ opens() bool }
 
-func (AddDrive) opens() {}
-func (Export) opens()   {}
-func (Rebind) opens()   {}
-func (SetCache) opens() {}
+func (AddDrive) opens() bool { return true }
+func (Export) opens() bool   { return true }
+func (Rebind) opens() bool   { return true }
+func (SetCache) opens() bool { return true }
 
 // outside calls f, which may take long, without ops. What the caller knew of
 // the model before may have changed when it returns, except that no other opener

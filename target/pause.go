@@ -5,7 +5,8 @@ import "fmt"
 // This file pauses devices; Target.ops is held. The workers ask a paused
 // device for nothing (serve.go), so that its backing store can be copied.
 
-func (SetPaused) opens() {}
+// opens: to go on waits for nothing, and for nobody who does.
+func (op SetPaused) opens() bool { return op.Paused }
 
 func (op SetPaused) apply(t *Target) error {
 	d, dev, err := t.findDevice(op.Drive)
@@ -45,6 +46,8 @@ func (t *Target) pause(dev *device) error {
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	case t.closed:
 		return ErrClosed
+	case !dev.paused.Load():
+		return fmt.Errorf("%w: it was resumed meanwhile", ErrInUse)
 	}
 	return nil
 }

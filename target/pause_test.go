@@ -113,6 +113,40 @@ func TestPausedDriveIsNotRebound(t *testing.T) {
 	must(t, do(target.RemoveDrive{Name: "d"}))
 }
 
+// A drive that is paused goes on at once, whatever others wait for; who is pausing
+// it at that moment is told.
+func TestResumingWaitsForNobody(t *testing.T) {
+	rig := serving(t)
+	m := rig.Machine()
+	do := rig.Target().Do
+	must(t, do(target.SetPaused{Drive: "d", Paused: true}))
+	rig.Disk("slow", 100, false)
+	release := m.Hang("/disks/slow")
+	_, opened := background(func() error { return do(target.AddDrive{Name: "slow", Path: "/disks/slow"}) })
+	until(t, "somebody opens a store", func() bool { return target.Opening(rig.Target()) })
+	_, resumed := background(func() error { return do(target.SetPaused{Drive: "d"}) })
+	select {
+	case err := <-resumed:
+		must(t, err)
+	case <-time.After(10 * time.Second):
+		t.Error("resuming waits for a store that hangs")
+		release()
+		<-resumed
+	}
+	release()
+	must(t, <-opened)
+
+	m.SetMode(targettest.Held)
+	answers(rig, "eth0", writeFrame(blade, 1, 5, make([]byte, 512)))
+	_, paused := background(func() error { return do(target.SetPaused{Drive: "d", Paused: true}) })
+	until(t, "it is being paused", func() bool { d, _ := rig.Target().Drive("d"); return d.Paused })
+	must(t, do(target.SetPaused{Drive: "d"}))
+	m.FinishAll()
+	if err := <-paused; !errors.Is(err, target.ErrInUse) {
+		t.Errorf("paused though it goes on: %v", err)
+	}
+}
+
 // Close while a drive is paused, held up by a change, or waited for: neither
 // waits for the other.
 func TestCloseAmongLiveChanges(t *testing.T) {
