@@ -122,7 +122,7 @@ func (p *parser) file() {
 		default:
 			p.mistake(t, "%s: unknown statement outside of sections: want %s =, or %s with { behind it",
 				text.Quote(t.text), oneOf(globalWords), oneOf(sectionWords))
-			p.recover()
+			p.resume()
 		}
 	}
 }
@@ -209,12 +209,12 @@ func (p *parser) statement(section string, inACL bool) (statement, bool) {
 		}
 		return s, true
 	}
-	p.recover()
+	p.resume()
 	return statement{}, false
 }
 
-// recover skips to where the next statement may begin.
-func (p *parser) recover() {
+// resume skips to where the next statement may begin.
+func (p *parser) resume() {
 	for depth := 0; ; p.next() {
 		switch t := p.peek(); {
 		case t.kind == end, depth == 0 && t.is("}"):

@@ -31,7 +31,7 @@ const (
 	separators = " \t\r\n"
 )
 
-func (t token) is(mark_ string) bool { return t.kind == mark && t.text == mark_ }
+func (t token) is(text string) bool { return t.kind == mark && t.text == text }
 
 // lexer cuts one file into tokens, by §2.1 and §7 of the sheet.
 type lexer struct {

@@ -27,11 +27,7 @@ func (c Config) Plan() plan.Plan {
 			p.Limits = append(p.Limits, target.MTULimit{Interface: i.Name, MTU: i.MTU})
 		}
 	}
-	lists := c.accessLists()
-	durable := map[string]bool{} // the write policy belongs to the drive
-	for _, d := range c.Devices {
-		durable[path.Clean(d.Path)] = durable[path.Clean(d.Path)] || !d.Writecache
-	}
+	lists, caches := c.accessLists(), c.caches()
 	at := map[aoe.Addr]int{}
 	var names []string
 	for _, d := range c.Devices {
@@ -40,24 +36,42 @@ func (c Config) Plan() plan.Plan {
 			continue
 		}
 		at[d.Addr] = len(p.Exports)
-		names = append(names, path.Base(d.Path)+"-"+d.Addr.String())
-		e := plan.Export{
-			Name: d.Addr.String(), Path: d.Path, Addr: d.Addr, Interfaces: []string{d.Interface},
-			Buffers: Buffers, Access: target.AccessAuto, Cache: target.CacheWriteback, Quiet: !d.Broadcast,
-			Identity: target.Identity{Model: Model, Serial: text.Label(d.Path, serialLen), Firmware: Firmware},
-		}
-		if durable[path.Clean(d.Path)] {
-			e.Cache = target.CacheDurable
-		}
+		e := d.export()
+		e.Cache = caches[path.Clean(d.Path)]
 		for point, name := range d.Lists {
 			e.Lists[point] = lists[name]
 		}
 		p.Exports = append(p.Exports, e)
+		names = append(names, path.Base(d.Path)+"-"+d.Addr.String())
 	}
 	for i, name := range plan.DriveNames(names) {
 		p.Exports[i].Drive = name
 	}
 	return p
+}
+
+// export is what the device says by itself.
+func (d *Device) export() plan.Export {
+	return plan.Export{
+		Name: d.Addr.String(), Path: d.Path, Addr: d.Addr, Interfaces: []string{d.Interface},
+		Buffers: Buffers, Access: target.AccessAuto, Quiet: !d.Broadcast,
+		Identity: target.Identity{Model: Model, Serial: text.Label(d.Path, serialLen), Firmware: Firmware},
+	}
+}
+
+// caches are the write policies by path. A target has one, however many devices
+// it is; one without a write cache decides, since nothing may be lost there.
+func (c Config) caches() map[string]target.Cache {
+	caches := map[string]target.Cache{}
+	for _, d := range c.Devices {
+		switch file := path.Clean(d.Path); {
+		case !d.Writecache:
+			caches[file] = target.CacheDurable
+		case caches[file] == "":
+			caches[file] = target.CacheWriteback
+		}
+	}
+	return caches
 }
 
 // accessLists are the lists by name; none for the empty one.

@@ -20,14 +20,7 @@ func Print(c Config) []byte {
 	}
 	for _, i := range c.Interfaces {
 		p.open("interface")
-		p.statement("interface", i.Name)
-		if i.MTU == 0 {
-			p.statement("mtu", "auto")
-		} else {
-			p.statement("mtu", fmt.Sprint(i.MTU))
-		}
-		p.statement("log", i.Log)
-		p.statement("log-level", string(i.LogLevel))
+		p.netif(i)
 		p.close()
 	}
 	for _, l := range c.Lists {
@@ -95,6 +88,17 @@ func facilityName(value syslog.Priority) string {
 		}
 	}
 	return facilities[0].name
+}
+
+func (p *printer) netif(i Interface) {
+	mtu := "auto"
+	if i.MTU != 0 {
+		mtu = fmt.Sprint(i.MTU)
+	}
+	p.statement("interface", i.Name)
+	p.statement("mtu", mtu)
+	p.statement("log", i.Log)
+	p.statement("log-level", string(i.LogLevel))
 }
 
 func (p *printer) list(l List) {
