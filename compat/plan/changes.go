@@ -40,13 +40,16 @@ type comparison struct {
 type pair struct {
 	old, new *Export
 	kept     target.BladeInfo // of the old address, with the masks that the new one is to have
+	refused  bool             // the new store has another write policy than the old one, so far
 }
 
 func compare(old, new Plan, kept func(aoe.Addr) target.BladeInfo) comparison {
 	var c comparison
 	before := make(map[string]*Export)
+	stores := make(map[string]target.Cache)
 	for i := range old.Exports {
 		before[old.Exports[i].Name] = &old.Exports[i]
+		stores[old.Exports[i].Path] = old.Exports[i].Cache
 	}
 	for i := range new.Exports {
 		p := pair{old: before[new.Exports[i].Name], new: &new.Exports[i]}
@@ -55,6 +58,8 @@ func compare(old, new Plan, kept func(aoe.Addr) target.BladeInfo) comparison {
 			c.fresh = append(c.fresh, anew(p.new))
 			continue
 		}
+		cache, there := stores[p.new.Path]
+		p.refused = there && cache != p.old.Cache
 		if p.remade() {
 			p.kept = kept(p.old.Addr)
 			if p.kept.Drive == "" || !slices.Equal(p.old.Masks, p.new.Masks) {
@@ -80,7 +85,7 @@ func compare(old, new Plan, kept func(aoe.Addr) target.BladeInfo) comparison {
 func (p pair) sameDrive() bool {
 	o, n := p.old, p.new
 	return o.Drive == n.Drive && o.Offset == n.Offset && o.Length == n.Length &&
-		(o.Cache == n.Cache || n.Cache != "" && o.Path == n.Path)
+		(o.Path == n.Path && (o.Cache == n.Cache || n.Cache != "") || o.Cache == n.Cache && !p.refused)
 }
 
 // sameNames reports whether nobody else can want what the old export frees.

@@ -122,13 +122,3 @@ func TestLimits(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
-
-// TestReadOnlyLast: of drives on one store those that write open it.
-func TestReadOnlyLast(t *testing.T) {
-	a, b := valid("a", 0), valid("b", 1)
-	a.Access, a.Path = target.AccessReadOnly, b.Path
-	p := Plan{Exports: []Export{a, b}}
-	if got := brief(Operations(p)); !strings.HasPrefix(got, "AddDrive b, AddDrive a, ") || State(p).Drives[0].Name != "b" {
-		t.Errorf("got %s, and %+v", got, State(p).Drives)
-	}
-}

@@ -39,16 +39,11 @@ type fresh struct {
 // anew is e with nothing before it.
 func anew(e *Export) fresh { return fresh{e, target.BladeInfo{Masks: e.Masks}} }
 
-// start makes exports. Those that write open their stores first: a store that is
-// open for reading only takes no drive that must write.
+// start makes exports.
 func start(exports []fresh) []target.Operation {
 	var ops []target.Operation
-	for _, readOnly := range []bool{false, true} {
-		for _, f := range exports {
-			if (f.Access == target.AccessReadOnly) == readOnly {
-				ops = append(ops, f.addDrive())
-			}
-		}
+	for _, f := range exports {
+		ops = append(ops, f.addDrive())
 	}
 	for _, f := range exports {
 		ops = append(ops, f.addBlade()...)

@@ -16,6 +16,7 @@ import (
 func random(r *rand.Rand) Plan {
 	var p Plan
 	addrs, drives := r.Perm(6), r.Perm(8)
+	shared := []target.Cache{target.CacheDirect, target.CacheDurable}[r.IntN(2)]
 	for _, n := range r.Perm(6)[:r.IntN(6)] {
 		e := Export{Name: fmt.Sprint("n", n), Drive: fmt.Sprint("d", n), Path: fmt.Sprint("/p/", n, "/", r.IntN(2)),
 			Addr: aoe.Addr{Shelf: 1, Slot: uint8(addrs[n])}, Interfaces: someInterfaces(r), Buffers: uint16(r.IntN(2) * 16),
@@ -27,6 +28,9 @@ func random(r *rand.Rand) Plan {
 			e.Offset, e.Length = 2, uint64(r.IntN(3))
 		}
 		e.Cache = []target.Cache{"", target.CacheDirect, target.CacheDurable}[r.IntN(3)]
+		if r.IntN(4) == 0 {
+			e.Path, e.Cache = "/p/shared", shared
+		}
 		e.Model, e.Serial, e.Firmware = pick(r, "", "m", strings.Repeat("M", 50)), pick(r, "", "s", strings.Repeat("S", 30)), uint16(r.IntN(2))
 		e.Accept, e.Deny, e.Masks = someHosts(r), someHosts(r), someHosts(r)
 		for i := range e.Lists {

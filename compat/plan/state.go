@@ -14,15 +14,9 @@ import (
 // Unwritable and not ReadOnly, which Saved has as auto.
 func State(p Plan) target.State {
 	var s target.State
-	for _, readOnly := range []bool{false, true} { // as start opens them
-		for i := range p.Exports {
-			if e := &p.Exports[i]; (e.Access == target.AccessReadOnly) == readOnly {
-				s.Drives = append(s.Drives, e.drive())
-			}
-		}
-	}
 	for i := range p.Exports {
 		e := &p.Exports[i]
+		s.Drives = append(s.Drives, e.drive())
 		s.Blades = append(s.Blades, target.BladeInfo{Addr: e.Addr, Drive: e.Drive,
 			Accept: e.Accept, Deny: e.Deny, Masks: e.Masks, Access: e.Lists, Loud: e.Loud})
 		for _, netif := range e.ports() {

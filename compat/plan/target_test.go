@@ -12,7 +12,7 @@ import (
 )
 
 // realRounds are fewer: a target that is closed waits for its workers.
-const realRounds = 100
+const realRounds = 300
 
 // TestOnATarget: a target takes the operations and changes of random plans, and
 // has what they say.
@@ -49,6 +49,7 @@ func onTarget(t *testing.T, f func(*target.Target)) {
 			m.AddMedium(fmt.Sprintf("/p/%d/%d", n, k), 64, false)
 		}
 	}
+	m.AddMedium("/p/shared", 64, false)
 	for i, netif := range []string{"eth0", "eth1", "wlan0", "br0"} {
 		m.SetInterface(netif, i+1, 1500)
 	}
