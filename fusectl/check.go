@@ -16,17 +16,25 @@ import (
 // CheckWhole finds what is wrong with a saved state: whether it is a whole one,
 // and what Check finds.
 func CheckWhole(saved []byte) []Mistake {
+	mistakes, r := examine(saved)
+	r.close()
+	return mistakes
+}
+
+// examine is CheckWhole that leaves the rehearsal open.
+func examine(saved []byte) ([]Mistake, *rehearsal) {
 	line, err := native.CheckForm(saved)
-	if err == nil {
-		return Check(saved)
-	}
 	bad := Mistake{Line: line, Column: columnOf(err), Err: err}
 	if line == 1 {
-		return []Mistake{bad}
+		return []Mistake{bad}, rehearse(nil)
 	}
-	mistakes := append(Check(saved), bad)
+	r := rehearse(saved)
+	if err == nil {
+		return r.mistakes, r
+	}
+	mistakes := append(r.mistakes, bad)
 	slices.SortStableFunc(mistakes, func(a, b Mistake) int { return cmp.Compare(a.Line, b.Line) })
-	return mistakes
+	return mistakes, r
 }
 
 // Check carries out a saved state on an engine that has no exports, no disks and
@@ -52,6 +60,7 @@ type rehearsal struct {
 	origins map[origin]Mistake
 	line    Mistake // that is carried out now
 	forced  map[portKey]bool
+	access  map[string]target.Access // that drives were made for; with origins only
 }
 
 type portKey struct {
@@ -62,7 +71,7 @@ type portKey struct {
 // rehearse is a whole dry run, with the origins of what it has made.
 func rehearse(saved []byte) *rehearsal {
 	r := newRehearsal()
-	r.origins = map[origin]Mistake{}
+	r.origins, r.access = map[origin]Mistake{}, map[string]target.Access{}
 	r.run(saved)
 	return r
 }
@@ -128,6 +137,10 @@ func (r *rehearsal) Do(op target.Operation) error {
 // outcome is the state that the text makes.
 func (r *rehearsal) outcome() target.State {
 	s := r.State()
+	for i := range s.Drives {
+		d := &s.Drives[i]
+		d.Unwritable = !d.ReadOnly && r.access[d.Name] == target.AccessAuto // it may be
+	}
 	for i := range s.Ports {
 		p := &s.Ports[i]
 		p.Forced = r.forced[portKey{p.Addr, p.Interface}]

@@ -33,13 +33,16 @@ const (
 func (r *rehearsal) note(op target.Operation) {
 	switch op := op.(type) {
 	case target.AddDrive:
-		r.origins[origin{drive: op.Name}] = r.line
+		r.origins[origin{drive: op.Name}], r.access[op.Name] = r.line, op.Access
 	case target.AddBlade:
 		r.noteBlade(op.Addr, "")
 	case target.AddPort:
 		r.noteBlade(op.Addr, op.Interface)
 	case target.Export:
 		r.noteBlade(op.Addr, op.Interface)
+		if b, ok := r.Blade(op.Addr); ok {
+			r.access[b.Drive] = op.Access
+		}
 	case target.Rebind:
 		if b, ok := r.Blade(op.Addr); ok {
 			r.origins[origin{drive: b.Drive}] = r.line
@@ -55,11 +58,15 @@ func (r *rehearsal) note(op target.Operation) {
 	case target.SetCache:
 		r.origins[origin{drive: op.Drive, what: ofCache}] = r.line
 	case target.SetReadOnly:
-		r.origins[origin{drive: op.Drive, what: ofReadOnly}] = r.line
+		r.origins[origin{drive: op.Drive, what: ofReadOnly}], r.access[op.Drive] = r.line, target.AccessAuto
 	case target.SetConfig:
 		r.origins[origin{addr: op.Addr, what: ofConfig}] = r.line
 	case target.SetHosts:
 		r.origins[origin{addr: op.Addr, what: op.List.String()}] = r.line
+	case target.SetAccess:
+		r.origins[origin{addr: op.Addr, what: op.Point.String()}] = r.line
+	case target.AddAccess:
+		r.origins[origin{addr: op.Addr, what: op.Point.String()}] = r.line
 	case target.EditHostList:
 		r.origins[origin{addr: op.Addr, what: op.List.String()}] = r.line
 	}

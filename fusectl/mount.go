@@ -93,7 +93,7 @@ func newTree(e Engine, o Options) *tree {
 		o.Logger.AddHook(o.Events)
 	}
 	return &tree{engine: e, log: o.Logger, events: o.Events, group: o.Group, started: time.Now(), readme: []byte(Help()),
-		save: o.Save, settle: o.Settle}
+		save: o.Save, settle: o.Settle, restores: &restores{}}
 }
 
 // await tidies up after someone else's umount as well.

@@ -81,7 +81,7 @@ func TestMountRefused(t *testing.T) {
 			}
 		})
 	}
-	if got := living.sh(t, "cat vblade/drives && ls"); got != "README\naoeserver\ninterfaces\nkvblade\nlog\nsaved\ntargets\nvblade\n" {
+	if got := living.sh(t, "cat vblade/drives && ls"); got != "README\naoeserver\ninterfaces\nkvblade\nlog\nrestore\nsaved\ntargets\nvblade\n" {
 		t.Errorf("the living tree has suffered: %q", got)
 	}
 }

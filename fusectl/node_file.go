@@ -28,6 +28,9 @@ func (n *fileNode) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32,
 		if !n.file.writable() {
 			return nil, 0, unwritable(n.tree, n.path, n.file)
 		}
+		if n.file.transaction {
+			return &restoreHandle{tree: n.tree}, fuse.FOPEN_DIRECT_IO, 0
+		}
 		h.writer = &writer{tree: n.tree, path: n.path, file: n.file, subject: n.subject}
 	}
 	if access == unix.O_RDONLY && n.file.read != nil && !h.refresh() {

@@ -11,7 +11,7 @@ import (
 // root returns the table of the tree. The order of rows is that of the README.
 func root() *dir {
 	return &dir{
-		files: []*file{readmeFile, aoeserverFile, savedFile, logFile},
+		files: []*file{readmeFile, aoeserverFile, savedFile, restoreFile, logFile},
 		dirs:  []*dir{kvbladeDir, vbladeDir, targetsDir, interfacesDir},
 	}
 }

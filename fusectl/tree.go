@@ -20,6 +20,8 @@ type tree struct {
 	readme  []byte
 	save    func() error // as in Options
 	settle  func()
+	// restores is the one thing that changes.
+	restores *restores
 }
 
 // subject is the object that a folder stands for. Of its fields those are set
@@ -74,6 +76,9 @@ type file struct {
 	parse func(t *tree, s subject, line, cwd string) (target.Operation, error)
 	// split finds the commands in a write; nil: text.Lines.
 	split func(data string) []text.Line
+	// transaction marks a file that takes all that is written as one; of restore
+	// only.
+	transaction bool
 	// value marks a file that takes one value instead of commands.
 	value bool
 	// maxWrite refuses larger writes; 0: any size.

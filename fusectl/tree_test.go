@@ -76,7 +76,7 @@ func TestPrograms(t *testing.T) {
 				"ln: failed to create hard link 'z' => 'README': Operation not permitted\nln: failed to create symbolic link 'z': Operation not permitted\n" +
 				"chmod: changing permissions of 'aoeserver': Operation not permitted\nchown: changing ownership of 'aoeserver': Operation not permitted\n" +
 				"bash: line 1: new: Operation not permitted\nmkfifo: cannot create fifo 'f': Operation not permitted\n" +
-				"rm: cannot remove 'vblade/drives': Operation not permitted\nrm: cannot remove 'vblade/stats': Operation not permitted\nREADME\naoeserver\ninterfaces\nkvblade\nlog\nsaved\ntargets\nvblade\n"},
+				"rm: cannot remove 'vblade/drives': Operation not permitted\nrm: cannot remove 'vblade/stats': Operation not permitted\nREADME\naoeserver\ninterfaces\nkvblade\nlog\nrestore\nsaved\ntargets\nvblade\n"},
 		{"truncation is harmless", "echo add do /dev/loop2 > vblade/drives; : > vblade/drives; truncate -s 100 aoeserver; truncate -s 0 vblade/stats; echo del do | dd conv=fsync of=vblade/drives status=none; cat vblade/drives aoeserver",
 			"truncate: cannot open 'vblade/stats' for writing: Permission denied\n#<device>              <shelf>     <slot>     <interface>\n"},
 		{"a value a byte at a time", "echo add do /dev/loop2 > vblade/drives; echo my disk | dd bs=1 of=vblade/do/model status=none; cat vblade/do/model; echo -n x > vblade/do/serial; cat vblade/do/serial",

@@ -1,27 +1,28 @@
 package main
 
 import (
-	"errors"
+	"bufio"
+	"bytes"
 	"fmt"
 	"io"
-	"io/fs"
-	"path"
-	"slices"
+	"os"
 	"strings"
 
-	"vbladefs/compat/vbladekernel"
-	"vbladefs/fusectl"
-	"vbladefs/target"
+	"vbladefs/compat/native"
 )
 
-// restoreState makes a running daemon export what a saved state says.
+// restoreState makes a running daemon export what a saved state says. The daemon
+// does the work, through the file restore of its tree; this gives it the text
+// and shows the report as it grows.
 func restoreState(args []string, stdout io.Writer) error {
-	f := newFlags("restore", stdout, "[-mount DIRECTORY] [-exact] FILE", `Has the daemon export what FILE, a saved state, has and it does not; - is standard input.
-A state with mistakes changes nothing. What fails is shown as FILE:LINE:COLUMN: ERRNO: REASON,
-and the rest is carried out.
+	f := newFlags("restore", stdout, "[-mount DIRECTORY] [-exact] [-v] FILE", `Has the daemon export what FILE, a saved state, has; - is standard input. What is the same
+stays untouched, values that differ are set, and devices and interfaces that are missing are
+waited for. A state with mistakes changes nothing. What fails is shown as
+FILE:LINE:COLUMN: ERRNO: REASON, and the rest is carried out.
 `)
 	mount := f.String("mount", defaultMount, "where the control tree is mounted")
-	exact := f.Bool("exact", false, "also remove what FILE does not have")
+	exact := f.Bool("exact", false, "also remove what FILE does not have, and replace what differs and cannot be changed")
+	verbose := f.Bool("v", false, "also show what is carried out")
 	if err := f.parse(args); err != nil {
 		return err
 	}
@@ -32,154 +33,82 @@ and the rest is carried out.
 	if err != nil {
 		return err
 	}
-	r := &restoring{control: openControl(*mount), file: f.Arg(0), stdout: stdout, want: text}
-	if mistakes := fusectl.Check(text); len(mistakes) > 0 {
-		for _, m := range mistakes {
-			r.tell(placed(r.file, m))
-		}
-		return fmt.Errorf("mistakes, %d in all: nothing was changed", len(mistakes))
+	if native.IsOld(text) {
+		text = renewed(text, f.Arg(0))
 	}
-	if err := r.run(*exact); err != nil {
+	if *exact {
+		text = append([]byte("exact\n"), text...)
+	}
+	r := reporter{file: f.Arg(0), verbose: *verbose, stdout: bufio.NewWriter(stdout)}
+	return r.restore(openControl(*mount), text)
+}
+
+// renewed is a state of version 1 as one of this version, with its end line. One
+// that is cut within a line stays as it is, for the daemon to refuse.
+func renewed(text []byte, file string) []byte {
+	if _, err := native.CheckForm(text); err != nil {
+		return text
+	}
+	fmt.Fprintf(os.Stderr, "vbladefs: %s is of an older version, which had no end line: if it was cut off, nobody can tell\n", file)
+	_, commands, _ := bytes.Cut(text, []byte("\n"))
+	return fmt.Appendf(nil, "%s\n%s# end\n", native.Header, commands)
+}
+
+// reporter shows what the daemon says of a restore.
+type reporter struct {
+	file    string
+	verbose bool
+	stdout  *bufio.Writer
+	failed  int
+	summary bool // the last line was there: the state had no mistakes
+}
+
+func (r *reporter) restore(c *control, text []byte) error {
+	f, err := os.OpenFile(c.path("restore"), os.O_RDWR, 0)
+	if err != nil {
+		return c.missing(err)
+	}
+	defer f.Close() // the daemon has told all that there is to say
+	if _, err := f.Write(text); err != nil {
 		return err
 	}
-	if r.failed > 0 {
+	refused := f.Sync() // says that this was all; why it fails is in the report
+	lines := bufio.NewScanner(io.NewSectionReader(f, 0, 1<<62))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		r.line(lines.Text())
+		if err := r.stdout.Flush(); err != nil {
+			return err
+		}
+	}
+	switch err := lines.Err(); {
+	case err != nil:
+		return fmt.Errorf("the daemon went away before all was restored: %w", err)
+	case !r.summary && r.failed == 0:
+		return fmt.Errorf("the daemon does not say how it went: %w", refused)
+	case !r.summary:
+		return fmt.Errorf("mistakes, %d in all: nothing was changed", r.failed)
+	case r.failed > 0:
 		return fmt.Errorf("%d of the commands failed", r.failed)
 	}
 	return nil
 }
 
-// restoring is one run of restore.
-type restoring struct {
-	*control
-	file   string
-	stdout io.Writer
-	want   []byte
-	failed int
-}
-
-func (r *restoring) tell(line string) { _, _ = fmt.Fprintln(r.stdout, line) }
-
-func (r *restoring) run(exact bool) error {
-	if exact {
-		if err := r.remove(); err != nil {
-			return err
+// line shows a line of the report. A failure has the place in the file, or the
+// command if no line of the file is to blame.
+func (r *reporter) line(line string) {
+	kind, rest, _ := strings.Cut(line, " ")
+	switch kind {
+	case "!":
+		r.failed++
+		if rest != "" && rest[0] <= '9' {
+			rest = r.file + ":" + rest
 		}
+		_, _ = fmt.Fprintln(r.stdout, rest)
+	case "=":
+		r.summary = true
 	}
-	has, err := r.saved()
-	if err != nil {
-		return err
+	if r.verbose && kind != "!" {
+		_, _ = fmt.Fprintln(r.stdout, line)
 	}
-	present := lineSet(has)
-	for n, line := range strings.Split(string(r.want), "\n") {
-		name, command, ok := commandOf(line)
-		if present[line] || !ok {
-			continue
-		}
-		if err := r.write(name, command); err != nil {
-			r.failed++
-			m := fusectl.Mistake{Line: n + 1, Column: len(name) + 2, Err: err}
-			var refused *refusal
-			if errors.As(err, &refused) && refused.column > 0 {
-				m.Column += refused.column - 1
-			}
-			r.tell(placed(r.file, m))
-		}
-	}
-	return nil
-}
-
-// commandOf splits a line of a state; it is false for comments and blank lines.
-func commandOf(line string) (file, command string, ok bool) {
-	file, command, _ = strings.Cut(line, " ")
-	return file, command, file != "" && !strings.HasPrefix(file, "#")
-}
-
-func lineSet(text []byte) map[string]bool {
-	set := map[string]bool{}
-	for line := range strings.Lines(string(text)) {
-		set[strings.TrimSuffix(line, "\n")] = true
-	}
-	return set
-}
-
-// remove undoes the commands that the state to restore does not have, the last
-// first: ports, addresses, drives. What depends on something that goes, goes
-// with it and is made again by what follows.
-func (r *restoring) remove() error {
-	text, err := r.saved()
-	if err != nil {
-		return err
-	}
-	wanted, set := lineSet(r.want), filesSet(r.want)
-	present := strings.Split(string(text), "\n")
-	gone := map[string]bool{} // drives
-	for _, line := range present {
-		if name, command, _ := commandOf(line); name == "vblade/drives" && !wanted[line] {
-			gone[word(command, 1)] = true
-		}
-	}
-	for _, line := range slices.Backward(present) {
-		name, command, ok := commandOf(line)
-		if !ok || wanted[line] && !(name == "targets/blades" && gone[word(command, 2)]) {
-			continue
-		}
-		undo := undoing(name, command)
-		if set[name] && undo.value {
-			continue // it is going to be replaced
-		}
-		if err := r.write(name, undo.line); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			r.failed++
-			r.tell(fmt.Sprintf("%s: %s %s stays: %v", r.path("saved"), name, command, err))
-		}
-	}
-	return nil
-}
-
-// filesSet are the files that a state writes to.
-func filesSet(text []byte) map[string]bool {
-	set := map[string]bool{}
-	for line := range strings.Lines(string(text)) {
-		if name, _, ok := commandOf(line); ok {
-			set[name] = true
-		}
-	}
-	return set
-}
-
-// word is the n-th word of a command, from 0; empty: it has fewer.
-func word(command string, n int) string {
-	if words := strings.Fields(command); n < len(words) {
-		return words[n]
-	}
-	return ""
-}
-
-// An undo is what takes a command of a state back.
-type undo struct {
-	line  string
-	value bool // it sets a value or list, which a later command may set as well
-}
-
-func undoing(file, command string) undo {
-	switch file {
-	case "vblade/drives", "targets/blades":
-		return undo{line: "del " + word(command, 1)}
-	case "targets/ports":
-		return undo{line: "del " + word(command, 1) + " " + word(command, 2)}
-	}
-	folder, name := path.Split(file)
-	switch name {
-	case "accept", "deny", "masks", "reserve":
-		return undo{"clear", true}
-	case "model":
-		return undo{vbladekernel.Model, true}
-	case "serial":
-		drive := path.Base(folder)
-		return undo{drive[:min(len(drive), target.MaxSerial)], true}
-	case "firmware":
-		return undo{fmt.Sprint(vbladekernel.Firmware), true}
-	case "keep":
-		return undo{"1", true}
-	}
-	return undo{"", true} // a config string
 }

@@ -3,9 +3,11 @@ package main_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,7 +115,11 @@ func TestSaveAndRestore(t *testing.T) {
 	d.echo("durable", "vblade/do/cache")
 	d.echo("a serial", "vblade/do/serial")
 	d.echo("add more "+other, "vblade/drives")
-	run(1, "restore", file) // the drive has another policy: -exact is needed
+	run(0, "restore", file) // what the file has is as the file says
+	if got := d.read("saved"); strings.Contains(got, "another one") || strings.Contains(got, "durable") || strings.Contains(got, "serial a serial") ||
+		strings.Contains(got, "e5.5/deny") || !strings.Contains(got, "add more ") || !strings.Contains(got, "e5.6") {
+		t.Errorf("restored, the rest stays:\n%s", got)
+	}
 	run(0, "restore", "-exact", file)
 	if got := d.read("saved"); !sameLines(got, want) {
 		t.Errorf("restored:\n%s\nwant:\n%s", got, want)
@@ -126,23 +132,79 @@ func TestSaveAndRestore(t *testing.T) {
 		t.Errorf("restored to nothing:\n%s\nwant:\n%s", got, want)
 	}
 
-	bad := "# vbladefs state 1\nvblade/drives add gone /dev/gone/away\ntargets/blades add e9.9 gone\nvblade/drives add third " + other + "\n"
-	if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
+}
+
+// What is missing is waited for, with -exact too, and comes up by itself; what
+// cannot be is told, line by line.
+func TestRestoreWaits(t *testing.T) {
+	t.Parallel()
+	here, _ := netiotest.Pair(t, 1500)
+	d := serve(t, here, "-state", t.TempDir())
+	path, _ := image(t, mib)
+	missing := filepath.Join(t.TempDir(), "later")
+	file := filepath.Join(t.TempDir(), "a state")
+	run := func(want int, args ...string) []string {
+		t.Helper()
+		stdout, stderr, code := vbladefs(t, "", append([]string{"restore", "-mount", d.dir}, args...)...)
+		if code != want {
+			t.Errorf("%v: exit code %d, want %d\n%s%s", args, code, want, stdout, stderr)
+		}
+		return lines(stdout)
+	}
+	write := func(commands ...string) string {
+		t.Helper()
+		text := fmt.Sprintf("# vbladefs state 2\n%s\n# end %d\n", strings.Join(commands, "\n"), len(commands))
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	d.echo("add do "+path, "vblade/drives")
+	d.echo("add eth0 0 1", "vblade/do/ports")
+
+	want := write("vblade/drives add do "+missing, "targets/blades add e0.1 do", "targets/ports add e0.1 eth0", "targets/ports add e0.1 later0")
+	said := run(1, file)
+	if len(said) != 1 || !strings.HasPrefix(said[0], file+":2:22: EEXIST: ") || !strings.Contains(said[0], "restore -exact") {
+		t.Errorf("another device: %q", said)
+	}
+	if log := d.read("log"); !strings.Contains(log, `vblade/drives: refused "add do `+missing+`" at column 8: EEXIST: `) {
+		t.Errorf("the log has no line of it:\n%s", log)
+	}
+	if said := run(0, "-exact", file); !slices.Equal(said, lines("")) {
+		t.Errorf("exact: %q", said)
+	}
+	if got := d.read("saved"); got != want {
+		t.Errorf("while it is missing:\n%s\nwant\n%s", got, want)
+	}
+	if state := d.read("vblade/do/state"); !strings.HasPrefix(state, "down ") {
+		t.Errorf("the drive is %q", state)
+	}
+	if err := os.Rename(path, missing); err != nil {
 		t.Fatal(err)
 	}
-	said := lines(run(1, "restore", file))
-	if len(said) != 3 || !strings.HasPrefix(said[0], file+":2:15: ENOENT: ") || !strings.Contains(said[0], "/dev/gone/away") ||
-		!strings.HasPrefix(said[1], file+":3:") || !strings.Contains(said[1], ": ENOENT: ") {
-		t.Errorf("failures are told as\n%s", strings.Join(said, "\n"))
+	d.await("the drive", func() bool { return d.read("vblade/do/state") == "up\n" && d.read("targets/e0.1/ports/eth0/state") == "up\n" })
+
+	want = write("vblade/drives add do "+missing, "vblade/do/model another", "targets/blades add e0.1 do", "targets/ports add e0.1 eth0")
+	if said := run(0, "-exact", "-v", file); !slices.Equal(said, []string{"+ targets/ports del e0.1 later0", "+ vblade/do/model another", "= 2 carried out, 0 failed"}) {
+		t.Errorf("what was done: %q", said)
 	}
-	if !strings.Contains(d.read("saved"), "vblade/drives add third ") {
-		t.Error("what comes after a failure was not carried out")
+	if got := d.read("saved"); got != want {
+		t.Errorf("in the end:\n%s\nwant\n%s", got, want)
 	}
-	if err := os.WriteFile(file, []byte("# vbladefs state 1\nvblade/drives add fourth "+other+"\nvblade/drives sub x\n"), 0o600); err != nil {
+
+	write("vblade/drives add fourth "+missing, "vblade/drives sub x")
+	if said := run(1, file); len(said) != 1 || !strings.HasPrefix(said[0], file+":3:15: ") || d.read("saved") != want {
+		t.Errorf("a state with a mistake: %q", said)
+	}
+	if err := os.WriteFile(file, []byte(strings.TrimSuffix(want, "# end 4\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if said := run(1, "restore", file); !strings.Contains(said, file+":3:15: ") || strings.Contains(d.read("saved"), "fourth") {
-		t.Errorf("a state with a mistake: %s", said)
+	if said := run(1, "-exact", file); len(said) != 1 || !strings.HasPrefix(said[0], file+":5:1: ") || !strings.Contains(said[0], "cut off") || d.read("saved") != want {
+		t.Errorf("a state that was cut off: %q", said)
+	}
+	if _, stderr, code := vbladefs(t, "# vbladefs state 1\nvblade/drives add fourth "+missing+" ro\n", "restore", "-mount", d.dir, "-"); code != 0 ||
+		!strings.Contains(stderr, "of an older version") || !strings.Contains(d.read("saved"), "fourth") {
+		t.Errorf("a state of version 1: %d, %s", code, stderr)
 	}
 }
 

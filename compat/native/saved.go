@@ -30,28 +30,57 @@ func Saved(s target.State) []byte {
 	return b.Bytes()
 }
 
-// saveDrive compares with what vblade/drives makes of a name and a path.
-func saveDrive(b *bytes.Buffer, d *target.DriveInfo) {
-	b.WriteString("vblade/drives add " + d.Name + " " + d.Path)
+// DriveCommand is what adds d when it is written to vblade/drives.
+func DriveCommand(d target.DriveInfo) string {
+	command := "add " + d.Name + " " + d.Path
 	switch {
 	case d.Unwritable:
-		b.WriteString(" auto")
+		command += " auto"
 	case d.ReadOnly:
-		b.WriteString(" ro")
+		command += " ro"
 	}
 	if d.Forced {
-		b.WriteString(" force")
+		command += " force"
 	}
 	if d.Cache != target.CacheDirect { // what a restored drive has that names none: target.Waiting
-		b.WriteString(" " + string(d.Cache))
+		command += " " + string(d.Cache)
 	}
 	if d.Offset != 0 {
-		b.WriteString(" offset=" + strconv.FormatUint(d.Offset, 10))
+		command += " offset=" + strconv.FormatUint(d.Offset, 10)
 	}
 	if d.Length != 0 {
-		b.WriteString(" length=" + strconv.FormatUint(d.Length, 10))
+		command += " length=" + strconv.FormatUint(d.Length, 10)
 	}
-	b.WriteByte('\n')
+	return command
+}
+
+// PortCommand is what adds p when it is written to targets/ports.
+func PortCommand(p target.PortInfo) string {
+	command := "add " + FolderName(p.Addr) + " " + p.Interface
+	if p.Buffers != target.DefaultBuffers || p.Sectors != 0 {
+		command += " " + strconv.Itoa(int(p.Buffers))
+	}
+	if p.Sectors != 0 {
+		command += " " + strconv.Itoa(int(p.Sectors))
+	}
+	return command + portFlags(p)
+}
+
+// HostsCommand is what makes hosts of a list when it is written to that.
+func HostsCommand(hosts []aoe.MAC) string {
+	command := "set"
+	for _, host := range hosts {
+		command += " " + host.String()
+	}
+	if len(hosts) == 0 {
+		command = "clear"
+	}
+	return command
+}
+
+// saveDrive compares with what vblade/drives makes of a name and a path.
+func saveDrive(b *bytes.Buffer, d *target.DriveInfo) {
+	b.WriteString("vblade/drives " + DriveCommand(*d) + "\n")
 	value := func(name, text string) { b.WriteString("vblade/" + d.Name + "/" + name + " " + text) }
 	if d.Model != vbladekernel.Model {
 		value("model", ModelText(*d))
@@ -80,11 +109,7 @@ func saveBlade(b *bytes.Buffer, blade *target.BladeInfo) {
 		if len(list.hosts) == 0 {
 			continue
 		}
-		b.WriteString("targets/" + name + "/" + list.name + " set")
-		for _, host := range list.hosts {
-			b.WriteString(" " + host.String())
-		}
-		b.WriteByte('\n')
+		b.WriteString("targets/" + name + "/" + list.name + " " + HostsCommand(list.hosts) + "\n")
 	}
 	for point, list := range blade.Access {
 		writeAccess(b, "targets/"+name+"/"+target.AccessPoint(point).String()+" ", list, rowsPerLine)
@@ -95,12 +120,5 @@ func saveBlade(b *bytes.Buffer, blade *target.BladeInfo) {
 }
 
 func savePort(b *bytes.Buffer, p *target.PortInfo) {
-	b.WriteString("targets/ports add " + FolderName(p.Addr) + " " + p.Interface)
-	if p.Buffers != target.DefaultBuffers || p.Sectors != 0 {
-		b.WriteString(" " + strconv.Itoa(int(p.Buffers)))
-	}
-	if p.Sectors != 0 {
-		b.WriteString(" " + strconv.Itoa(int(p.Sectors)))
-	}
-	b.WriteString(portFlags(*p) + "\n")
+	b.WriteString("targets/ports " + PortCommand(*p) + "\n")
 }
