@@ -40,7 +40,8 @@ func (r *rehearsal) note(op target.Operation) {
 		r.noteBlade(op.Addr, op.Interface)
 	case target.Export:
 		r.noteBlade(op.Addr, op.Interface)
-		if b, ok := r.Blade(op.Addr); ok {
+		b, _ := r.Blade(op.Addr)
+		if _, there := r.access[b.Drive]; !there {
 			r.access[b.Drive] = op.Access
 		}
 	case target.Rebind:

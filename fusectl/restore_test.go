@@ -67,6 +67,8 @@ func TestRestore(t *testing.T) {
 		{"access lists are set in place", with("targets/e0.1/read set accept name=old", "targets/e0.1/cfgset set reject"),
 			with("targets/e0.1/read set reject name=new", "targets/e0.1/read add accept 02:00:00:00:00:01"), false,
 			"targets/e0.1/cfgset clear; targets/e0.1/read set reject name=new; add accept 02:00:00:00:00:01", ""},
+		{"auto", "# vbladefs state 2\n# end\n", has(base[0]+" auto", "vblade/drives add cd /dev/y ro", "vblade/drives add dc /dev/z ro"), true,
+			base[0] + " auto; vblade/drives add cd /dev/y ro; vblade/drives add dc /dev/z ro", ""},
 		{"or replaced", with(), other(0, "vblade/drives add do /dev/y"), true,
 			"targets/blades del e0.1; vblade/drives del do; vblade/drives add do /dev/y; " + base[1] + "; " + base[2], ""},
 		{"another drive is refused", with("vblade/drives add cd /dev/y"), has("vblade/drives add cd /dev/y", "targets/blades add e0.1 cd"), false, "",
@@ -81,7 +83,7 @@ func TestRestore(t *testing.T) {
 			"4:19: address in use: 0.1 is on interface eth0 already; `vbladefs restore -exact`"},
 		{"force is refused", with(), other(0, base[0]+" force"), false, "", "2:29: still in use: drive do is open without force"},
 		{"by other parts of the tree", "# vbladefs state 2\n# end\n", has("kvblade/add 0 0 eth0 /dev/x", "aoeserver add /dev/y 0 1"), false,
-			"vblade/drives add x /dev/x; vblade/x/keep 0; vblade/drives add y /dev/y; vblade/y/keep 0; targets/blades add e0.0 x; " +
+			"vblade/drives add x /dev/x; vblade/x/keep 0; vblade/drives add y /dev/y auto; vblade/y/keep 0; targets/blades add e0.0 x; " +
 				"targets/blades add e0.1 y; targets/e0.1/config /dev/y; targets/ports add e0.0 eth0; targets/ports add e0.1 * quiet", ""},
 	}
 	for _, tt := range tests {
@@ -165,7 +167,7 @@ func TestRestoreFile(t *testing.T) {
 	write(strings.TrimSuffix(good, "# end 4\n"))
 	step("cut off", "cat FILE > restore; cat restore", "cat: write error: Invalid argument\n! 5:1: the state is cut off: it has no end line; if nothing is missing, add \"# end 4\"\n")
 	write(has("vblade/drives add new /dev/loop1", "vblade/drives sub new"))
-	step("a mistake", "cat FILE > restore; cut -d, -f1 restore; cat vblade/drives | wc -l", "cat: write error: Invalid argument\n! 3:15: malformed command: command \"sub\": want add NAME PATH [ro] [force] [writeback|direct|durable] [offset=SECTORS] [length=SECTORS]\n2\n")
+	step("a mistake", "cat FILE > restore; cut -d, -f1 restore; cat vblade/drives | wc -l", "cat: write error: Invalid argument\n! 3:15: malformed command: command \"sub\": want add NAME PATH [ro|auto] [force] [writeback|direct|durable] [offset=SECTORS] [length=SECTORS]\n2\n")
 	write(has("vblade/drives add do /dev/loop1"))
 	step("a failure", "cat FILE > restore; cut -c 1-60 restore; tail -n 2 log | grep -c 'vblade/drives: refused \"add do /dev/loop1\" at column 8: EEXIST: name in use: drive do is'",
 		"cat: write error: File exists\n! 2:22: EEXIST: name in use: drive do is /dev/loop2, and sta\n= 0 carried out, 1 failed\n1\n")
