@@ -73,9 +73,9 @@ func (t *Target) reach(b *binding, failed map[string]error) {
 	}
 }
 
-// reachAll puts what waits for the interface on it, and returns an error that
-// all of them have.
-func (t *Target) reachAll(info Interface) (failed error) {
+// reachAll puts what waits for the interface on it. What it returns all of them
+// have; a port that alone cannot be there is tried again.
+func (t *Target) reachAll(info Interface) (common error) {
 	for _, name := range []string{EveryInterface, info.Name} {
 		s := t.wanting[name]
 		if s == nil {
@@ -85,19 +85,23 @@ func (t *Target) reachAll(info Interface) (failed error) {
 			if !b.belongs(info) {
 				continue
 			}
-			err := failed
+			var n *netif
+			if common == nil {
+				n, common = t.serve(info)
+			}
+			err := common
 			if err == nil {
-				err = t.extend(b, info)
+				err = t.place(b, n)
 			}
 			if err != nil {
 				t.hold(b, info.Name, err)
 			}
-			if !errors.Is(err, ErrAnswered) {
-				failed = err
+			if err != nil && !errors.Is(err, ErrAnswered) && common == nil {
+				t.retry(info.Name, retryDelay)
 			}
 		}
 	}
-	return failed
+	return common
 }
 
 // interfacesOf lists the interfaces where b belongs as far as they are there.

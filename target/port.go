@@ -290,13 +290,23 @@ func newBlade(addr aoe.Addr, d *drive, config []byte) *blade {
 // extend puts b on the interface. The caller holds b there or calls dropUnused
 // when that fails.
 func (t *Target) extend(b *binding, info Interface) error {
-	if !info.Ethernet && !info.Loopback {
-		return notEthernet(info.Name)
-	}
-	n, err := t.ensureNetif(info)
+	n, err := t.serve(info)
 	if err != nil {
 		return err
 	}
+	return t.place(b, n)
+}
+
+// serve makes the interface ready for ports.
+func (t *Target) serve(info Interface) (*netif, error) {
+	if !info.Ethernet && !info.Loopback {
+		return nil, notEthernet(info.Name)
+	}
+	return t.ensureNetif(info)
+}
+
+// place puts b on n.
+func (t *Target) place(b *binding, n *netif) error {
 	if err := t.clear(b, n); err != nil {
 		return err
 	}

@@ -236,3 +236,33 @@ func TestWaiting(t *testing.T) {
 		}
 	}
 }
+
+// A port that cannot be on an interface, for a reason of its own, keeps no other
+// one off it, and is tried again.
+func TestOnePortHoldsNoOther(t *testing.T) {
+	for n, held := 0, false; !held; n++ {
+		rig := newRig(t)
+		must(t, rig.Target().Do(target.AddDrive{Name: "d", Path: rig.Disk("d", 100, false)}))
+		for s := range uint16(3) {
+			must(t, rig.Target().Do(target.AddPort{Drive: "d", Addr: shelf(s), Interface: "eth0", Wait: true}))
+		}
+		up := func() (n int) {
+			for _, p := range rig.Target().Ports() {
+				if p.Up {
+					n++
+				}
+			}
+			return n
+		}
+		rig.Machine().FailAfter(n)
+		rig.Interface("eth0", 1500)
+		if held = rig.Machine().Refused() == "Steer"; held && up() != 2 {
+			t.Errorf("%d ports are up when one of three cannot be steered to its worker", up())
+		}
+		rig.Machine().FailAfter(-1)
+		until(t, "all are up", func() bool { return up() == 3 })
+		if n > 50 {
+			t.Fatal("nothing was steered")
+		}
+	}
+}
