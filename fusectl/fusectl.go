@@ -46,6 +46,7 @@ type Engine interface {
 	// Drives and Ports are in the order of creation.
 	Drives() []target.DriveInfo
 	Ports() []target.PortInfo
+	Limits() []target.MTULimit
 	Drive(name string) (target.DriveInfo, bool)
 	// DrivePorts are the ports of a drive, in the order of creation.
 	DrivePorts(name string) []target.PortInfo

@@ -159,7 +159,7 @@ func (g *gambler) operation() target.Operation {
 		return op
 	}
 	a := g.addr()
-	switch g.IntN(24) {
+	switch g.IntN(28) {
 	case 0:
 		return target.AddDrive{Name: g.drive(), Path: g.path(), Force: g.yes(), Cache: target.Cache(g.of("", "writeback", "direct", "durable")),
 			Offset: uint64(g.IntN(3)), Length: uint64(g.IntN(3))}
@@ -181,6 +181,12 @@ func (g *gambler) operation() target.Operation {
 		return target.EditHostList{Addr: a, List: g.list(), Hosts: g.hosts(), Remove: g.yes()}
 	case 12:
 		return target.SetHosts{Addr: a, List: g.list(), Hosts: g.hosts()}
+	case 22:
+		return target.SetLoud{Addr: a, Loud: g.yes()}
+	case 23:
+		return target.SetPort{Addr: a, Interface: g.netif(), Buffers: uint16(g.IntN(3) * 32), Sectors: uint8(g.IntN(3)), Quiet: g.yes()}
+	case 24:
+		return target.LimitMTU{Interface: g.of("eth0", "eth1", "eth9"), MTU: g.IntN(3) * 1500}
 	case 20:
 		return target.SetAccess{Addr: a, Point: g.point(), List: g.accessList()}
 	case 21:

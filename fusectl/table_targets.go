@@ -28,6 +28,12 @@ var targetsDir = &dir{
 			parse: func(_ *tree, _ subject, line, _ string) (target.Operation, error) { return native.ParsePorts(line) },
 			read:  func(t *tree, _ subject) ([]byte, bool) { return native.ListPorts(t.engine.Ports()), true },
 		},
+		{
+			name: "limits", about: "bytes that frames on an interface fill at most, as MTU, though its own is larger",
+			takes: native.LimitsGrammars, gives: "INTERFACE MTU, a line a limit", long: true,
+			parse: func(_ *tree, _ subject, line, _ string) (target.Operation, error) { return native.ParseLimits(line) },
+			read:  func(t *tree, _ subject) ([]byte, bool) { return native.ListLimits(t.engine.Limits()), true },
+		},
 	},
 	dirs: []*dir{bladeDir},
 }
@@ -58,6 +64,7 @@ var bladeDir = &dir{
 		accessFile("change the config string or a list", target.StoreConfig),
 		accessFile("read data", target.ReadData),
 		accessFile("write data", target.WriteData),
+		loudFile(),
 		bladeReadOnlyFile(),
 		unmeasured(bladeFile("stats", "counters of the address: NAME VALUE, a line each", bladeStats)),
 		unmeasured(bladeFile("initiators", "MAC INTERFACE REQUESTS SECONDS_AGO, a line a host, latest first",
@@ -101,6 +108,16 @@ func hostsFile(name, about string, list target.HostList) *file {
 	f.about, f.takes = about, native.HostsGrammars
 	f.parse = func(_ *tree, s subject, line, _ string) (target.Operation, error) {
 		return native.ParseHosts(s.addr, list, line)
+	}
+	return f
+}
+
+func loudFile() *file {
+	f := bladeFile("loud", "1 or 0: whether all are told of the address, whatever its lists say",
+		func(_ *tree, b target.BladeInfo) []byte { return []byte(native.LoudText(b)) })
+	f.value, f.takes = true, []string{native.SwitchGrammar}
+	f.parse = func(_ *tree, s subject, line, _ string) (target.Operation, error) {
+		return native.ParseLoud(s.addr, line)
 	}
 	return f
 }

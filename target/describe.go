@@ -117,7 +117,7 @@ func (b *binding) addStats(s *Stats) {
 func (b *blade) describe() BladeInfo {
 	r := b.rules.Load()
 	return BladeInfo{Addr: b.addr, Drive: b.drive.name, Config: r.config, Masks: r.masks, Reserve: r.reserve, Accept: r.accept, Deny: r.deny,
-		Access: r.access.lists()}
+		Access: r.access.lists(), Loud: r.loud}
 }
 
 func compareAddr(a, b aoe.Addr) int {

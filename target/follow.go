@@ -56,9 +56,7 @@ func (t *Target) follow(n *netif, info Interface) {
 		t.meet(n)
 	}
 	for p := range n.ports.all {
-		sectors := int32(portSectors(info.MTU, p.binding.sectors))
-		changed := p.sectors.Swap(sectors) != sectors
-		if changed || cameUp && !p.binding.quiet {
+		if p.fit() || cameUp && !p.binding.quiet {
 			t.announce(p)
 		}
 	}

@@ -106,6 +106,7 @@ type rules struct {
 	accept  []aoe.MAC // configured: these alone are answered
 	deny    []aoe.MAC // configured: these are not
 	access  *permissions
+	loud    bool   // configured: announced to all, whatever the rest says
 	edits   uint64 // changes by initiators, so far
 }
 
@@ -126,6 +127,8 @@ func (r *rules) reservedFor(src aoe.MAC) bool {
 // neither, and nil: the initiators that have been heard are told.
 func (r *rules) announceTo() (listed []aoe.MAC, all bool) {
 	switch {
+	case r.loud:
+		return nil, true
 	case r.access.at(ReadConfig) != nil:
 		return r.access.at(ReadConfig).hosts, false
 	case len(r.accept) > 0:
@@ -189,8 +192,9 @@ type binding struct {
 // to the blade and the drive.
 type port struct {
 	addr    aoe.Addr               // the blade's
-	buffers int32                  // requests that may be in flight
-	sectors atomic.Int32           // most sectors of a request on this interface; 0: not served
+	buffers atomic.Int32           // requests that may be in flight
+	sectors atomic.Int32           // most sectors of a request on this interface, as advertised; 0: not served
+	most    atomic.Int32           // and as served: what was advertised once, as far as frames hold it
 	locked  atomic.Bool            // the drive takes no writes, whatever its device says
 	home    atomic.Pointer[worker] // serves its address, and no other does
 	rules   atomic.Pointer[rules]  // the blade's

@@ -11,6 +11,7 @@ import (
 // that vanishes leaves its ports down, and they return with it.
 type netif struct {
 	info    atomic.Pointer[Interface]
+	limit   atomic.Int32 // as LimitMTU has set it; 0: none
 	table   atomic.Pointer[table]
 	linked  atomic.Bool       // the workers have links, or will have them next turn
 	failure string            // why it has no link, if it should; changed with Target.ops and Target.mu held
@@ -60,6 +61,7 @@ func (t *Target) ensureNetif(info Interface) (*netif, error) {
 	if n == nil {
 		n = &netif{waiting: map[*binding]bool{}}
 		n.info.Store(&info)
+		n.limit.Store(int32(t.limits[info.Name]))
 		n.table.Store(&table{})
 		if err := t.addWorker(n); err != nil {
 			return nil, err
@@ -174,12 +176,13 @@ func (t *Target) attach(b *binding, n *netif) (*port, error) {
 		n.leave(device)
 		return nil, err
 	}
-	p := &port{hosts: new(hosts), addr: b.blade.addr, window: b.blade.drive.window, binding: b, blade: b.blade, netif: n, buffers: int32(max(b.buffers, MinBuffers))}
+	p := &port{hosts: new(hosts), addr: b.blade.addr, window: b.blade.drive.window, binding: b, blade: b.blade, netif: n}
+	p.buffers.Store(portBuffers(b.buffers))
 	p.locked.Store(b.blade.drive.access == AccessReadOnly)
 	p.home.Store(w)
 	p.device.Store(device)
 	b.blade.govern(p)
-	p.sectors.Store(int32(portSectors(n.info.Load().MTU, b.sectors)))
+	p.fit()
 	t.mu.Lock()
 	b.ports = append(b.ports, p)
 	n.ports.add(&p.place, p)

@@ -109,7 +109,8 @@ func (t *Target) rename(from string, info Interface) (configured bool) {
 		delete(t.retries, from)
 		t.retry(to, retryDelay)
 	}
-	return len(bindings) > 0
+	limited := t.limitAs(from, to)
+	return len(bindings) > 0 || limited
 }
 
 // bindingsOf lists what belongs on the interface by its name.

@@ -115,7 +115,7 @@ func (w *worker) ataCommand(p *port, rules *rules, h, reply aoe.Header, frame []
 	}
 	switch q.Action {
 	case ata.Read:
-		if q.Sectors > int(p.sectors.Load()) {
+		if q.Sectors > int(p.most.Load()) {
 			w.abort(p, reply, a, q)
 			return true
 		}
@@ -143,7 +143,7 @@ func (w *worker) ataCommand(p *port, rules *rules, h, reply aoe.Header, frame []
 // write checks what only a write has, and starts it.
 func (w *worker) write(p *port, d *device, reply aoe.Header, a aoe.ATA, q ata.Request, payload []byte) {
 	n := q.Sectors * aoe.SectorSize
-	if q.Sectors > int(p.sectors.Load()) || len(payload) < n || p.readOnly(d) {
+	if q.Sectors > int(p.most.Load()) || len(payload) < n || p.readOnly(d) {
 		w.abort(p, reply, a, q)
 		return
 	}

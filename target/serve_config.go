@@ -68,7 +68,7 @@ func (w *worker) config(p *port, header aoe.Header, command aoe.ConfigCommand) {
 	text := p.rules.Load().config
 	text = text[:min(len(text), max(w.room-aoe.ConfigSize, 0))] // it may have come over an interface with larger frames
 	end := aoe.Config{
-		Buffers:  uint16(p.buffers),
+		Buffers:  uint16(p.buffers.Load()),
 		Firmware: p.blade.drive.identity.Load().Firmware,
 		Sectors:  uint8(p.sectors.Load()),
 		Command:  command,

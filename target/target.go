@@ -114,6 +114,7 @@ type Target struct {
 	wanting map[string]*sequence[*binding]
 
 	decisions decisionLog
+	limits    map[string]int // of MTUs, by interface; changed with ops and mu held
 
 	mu       sync.RWMutex
 	drives   sequence[*drive]    // in order of creation; guarded by mu
@@ -138,7 +139,7 @@ func New(c Config) *Target {
 		workers: max(c.Workers, 1), pins: newPins(c.CPUs), hearing: c.Hearing, tag: newTag(),
 		sizes: sizes{every: c.Sizes}, keeper: c.Keeper,
 		netifs: map[string]*netif{}, known: map[string]Interface{}, retries: map[string]*time.Timer{}, devices: map[string]*device{},
-		reopenDelay: reopenDelay, patience: patience, claims: map[string]chan struct{}{}, wanting: map[string]*sequence[*binding]{},
+		reopenDelay: reopenDelay, patience: patience, claims: map[string]chan struct{}{}, wanting: map[string]*sequence[*binding]{}, limits: map[string]int{},
 		byName: map[string]*drive{}, blades: map[aoe.Addr]*blade{}}
 	t.decisions.waiting = make(chan decided, waitingDecisions)
 	t.knowOwn()
@@ -232,7 +233,7 @@ func (t *Target) logFailure(p *port, op Op, lba uint64, sectors int, n uint64, e
 func (t *Target) State() State {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return State{Drives: t.describeDrives(), Ports: describeAll(&t.bindings), Blades: t.describeBlades(), Served: t.served}
+	return State{Drives: t.describeDrives(), Ports: describeAll(&t.bindings), Blades: t.describeBlades(), Limits: t.describeLimits(), Served: t.served}
 }
 
 // Served reports whether anything was ever exported.

@@ -59,7 +59,7 @@ const fairShare = 8
 // admit lends a request for p, or nil when p has as many in flight as it may.
 func (w *worker) admit(p *port) *request {
 	inFlight := p.counts.inFlight.Load()
-	if inFlight >= p.buffers || inFlight >= fairShare && len(w.pool.free) < len(w.pool.requests)/2 {
+	if inFlight >= p.buffers.Load() || inFlight >= fairShare && len(w.pool.free) < len(w.pool.requests)/2 {
 		return nil
 	}
 	return w.pool.take()

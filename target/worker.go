@@ -146,7 +146,7 @@ func (w *worker) tick(now time.Time) { w.second = uint32(now.Unix()) }
 func (w *worker) turn() bool {
 	busy := false
 	info := w.netif.info.Load()
-	w.mac, w.room, w.wildcards = aoe.MAC(info.MAC), info.MTU+aoe.EthernetSize, 0
+	w.mac, w.room, w.wildcards = aoe.MAC(info.MAC), w.netif.mtu()+aoe.EthernetSize, 0
 	if w.mail.waiting.Load() {
 		w.readMail()
 		busy = true

@@ -29,6 +29,25 @@ func known(t *testing.T, line string, op target.Operation, err error) {
 	}
 }
 
+func FuzzParseLimits(f *testing.F) {
+	for _, line := range []string{"set eth0 1500", "del eth0", "set # 1", "set eth0 1", "#"} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		op, err := ParseLimits(line)
+		known(t, line, op, err)
+		limit, ok := op.(target.LimitMTU)
+		if !ok || limit.MTU == 0 {
+			return
+		}
+		// A line of the listing, fed back behind set, makes the same limit.
+		listed := string(ListLimits([]target.MTULimit{{Interface: limit.Interface, MTU: limit.MTU}}))
+		if again, err := ParseLimits("set " + strings.TrimSuffix(listed, "\n")); again != op || err != nil {
+			t.Errorf("%q: listed as %q, which gives %+v, %v", line, listed, again, err)
+		}
+	})
+}
+
 func FuzzParseBlades(f *testing.F) {
 	for _, line := range []string{"add e0.1 do", "del e65534.254", "add e0.1 d # c", "#", "add 0.1 x", "del e0.255"} {
 		f.Add(line)

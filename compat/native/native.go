@@ -21,7 +21,7 @@ import (
 // What the commands look like.
 var (
 	BladesGrammars = []string{"add ADDRESS DRIVE", "del ADDRESS"}
-	PortsGrammars  = []string{"add ADDRESS INTERFACE [BUFFERS [SECTORS]] [quiet] [force]", "del ADDRESS [INTERFACE]"}
+	PortsGrammars  = []string{"add ADDRESS INTERFACE [BUFFERS [SECTORS]] [quiet] [force]", "set ADDRESS INTERFACE [BUFFERS [SECTORS]] [quiet]", "del ADDRESS [INTERFACE]"}
 )
 
 // FolderName is the name of the folder of an address.
@@ -66,27 +66,34 @@ func ParsePorts(line string) (target.Operation, error) {
 	if c.Verb == "del" {
 		return parseDelPort(addr, c.Values[1:])
 	}
-	return parseAddPort(target.AddPort{Addr: addr, Quiet: c.Has("quiet"), Force: c.Has("force")}, c.Values[1:])
+	p, err := parsePort(c.Values[1:])
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Verb == "set":
+		return target.SetPort{Addr: addr, Interface: p.Interface, Buffers: p.Buffers, Sectors: p.Sectors, Quiet: c.Has("quiet")}, nil
+	}
+	p.Addr, p.Quiet, p.Force = addr, c.Has("quiet"), c.Has("force")
+	return p, nil
 }
 
-// parseAddPort reads INTERFACE [BUFFERS [SECTORS]].
-func parseAddPort(op target.AddPort, words []text.Word) (target.Operation, error) {
-	var err error
+// parsePort reads INTERFACE [BUFFERS [SECTORS]].
+func parsePort(words []text.Word) (op target.AddPort, err error) {
 	if op.Interface, err = text.Interface(words[0]); err != nil {
-		return nil, err
+		return op, err
 	}
 	op.Buffers = target.DefaultBuffers
 	if len(words) > 1 {
 		buffers, err := text.Number("buffer count", words[1], 1, maxBuffers)
 		if err != nil {
-			return nil, err
+			return op, err
 		}
 		op.Buffers = uint16(buffers)
 	}
 	if len(words) > 2 {
 		sectors, err := text.Number("sector count", words[2], 0, aoe.MaxFrameSectors)
 		if err != nil {
-			return nil, err
+			return op, err
 		}
 		op.Sectors = uint8(sectors)
 	}

@@ -76,6 +76,46 @@ func TestParsePorts(t *testing.T) {
 	})
 }
 
+func TestParseSetPort(t *testing.T) {
+	port := target.SetPort{Addr: addr, Interface: "eth0", Buffers: 64}
+	less := target.SetPort{Addr: addr, Interface: "*", Buffers: 16, Sectors: 2, Quiet: true}
+	testParse(t, ParsePorts, []parseTest{
+		{line: "set e0.1 eth0", want: port},
+		{line: "set e0.1 * 16 2 quiet", want: less},
+		{line: "set e0.1", column: 9, reason: "a word is missing: want set ADDRESS INTERFACE"},
+		{line: "set e0.1 eth0 force", column: 15, reason: "buffer count"},
+		{line: "set e0.1 a/b", column: 10, reason: "want the name of an Ethernet interface"},
+	})
+}
+
+func TestParseLimits(t *testing.T) {
+	testParse(t, ParseLimits, []parseTest{
+		{line: "set eth0 1500 # of the switch", want: target.LimitMTU{Interface: "eth0", MTU: 1500}},
+		{line: "set eth0 0x424", want: target.LimitMTU{Interface: "eth0", MTU: 1060}},
+		{line: "del eth0", want: target.LimitMTU{Interface: "eth0"}},
+		{line: " "},
+		{line: "set eth0", column: 9, reason: "want set INTERFACE MTU"},
+		{line: "set eth0 1059", column: 10, reason: "want 1060 to 65535"},
+		{line: "set a/b 1500", column: 5, reason: "want the name of an Ethernet interface"},
+		{line: "del eth0 1500", column: 10, reason: "one word too many"},
+	})
+	if got, want := string(ListLimits([]target.MTULimit{{Interface: "a", MTU: 1}, {Interface: "b", MTU: 2}})), "a 1\nb 2\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestParseLoud(t *testing.T) {
+	parse := func(value string) (target.Operation, error) { return ParseLoud(addr, value) }
+	testParse(t, parse, []parseTest{
+		{line: "1\n", want: target.SetLoud{Addr: addr, Loud: true}},
+		{line: "0", want: target.SetLoud{Addr: addr}},
+		{line: "yes", column: 1, reason: `loud "yes": want 0 or 1`},
+	})
+	if got := LoudText(target.BladeInfo{Loud: true}) + LoudText(target.BladeInfo{}); got != "1\n0\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestParseHosts(t *testing.T) {
 	parse := func(line string) (target.Operation, error) { return ParseHosts(addr, target.DenyList, line) }
 	edit := func(remove bool, hosts ...aoe.MAC) target.EditHostList {

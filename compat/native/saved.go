@@ -23,6 +23,9 @@ func Saved(s target.State) []byte {
 	for i := range s.Blades {
 		saveBlade(&b, &s.Blades[i])
 	}
+	for _, l := range s.Limits {
+		b.WriteString("targets/limits set " + l.Interface + " " + strconv.Itoa(l.MTU) + "\n")
+	}
 	for i := range s.Ports {
 		savePort(&b, &s.Ports[i])
 	}
@@ -113,6 +116,9 @@ func saveBlade(b *bytes.Buffer, blade *target.BladeInfo) {
 	}
 	for point, list := range blade.Access {
 		writeAccess(b, "targets/"+name+"/"+target.AccessPoint(point).String()+" ", list, rowsPerLine)
+	}
+	if blade.Loud {
+		b.WriteString("targets/" + name + "/loud " + LoudText(*blade))
 	}
 	if len(blade.Config) > 0 {
 		b.WriteString("targets/" + name + "/config " + ConfigText(*blade))

@@ -19,12 +19,13 @@ func TestSaved(t *testing.T) {
 		Drives: []target.DriveInfo{plain, rich},
 		Blades: []target.BladeInfo{
 			{Addr: addr, Drive: "do"},
-			{Addr: aoe.Addr{Shelf: 7}, Drive: "loop0", Config: []byte("a\n"), Accept: []aoe.MAC{alice, bob}, Deny: []aoe.MAC{bob},
+			{Addr: aoe.Addr{Shelf: 7}, Drive: "loop0", Config: []byte("a\n"), Loud: true, Accept: []aoe.MAC{alice, bob}, Deny: []aoe.MAC{bob},
 				Masks: []aoe.MAC{alice}, Reserve: []aoe.MAC{bob, alice},
 				Access: [target.AccessPoints]*target.AccessList{
 					target.ReadConfig: {Accept: true},
 					target.WriteData:  {Name: "my list", Log: true, Rows: []target.AccessRow{{Host: alice, Accept: true}, {Host: bob}}}}},
 		},
+		Limits: []target.MTULimit{{Interface: "eth0", MTU: 1500}},
 		Ports: []target.PortInfo{
 			{Addr: aoe.Addr{Shelf: 7}, Interface: "eth1", Buffers: 64, Sectors: 8, Quiet: true, Forced: true, Down: "gone"},
 			{Addr: addr, Interface: "*", Buffers: 64, Up: true, EffectiveSectors: 16},
@@ -47,11 +48,13 @@ targets/e7.0/reserve set 00:01:02:03:04:05 00:01:02:03:04:ab
 targets/e7.0/cfgread set accept
 targets/e7.0/write set reject name="my\x20list" log
 targets/e7.0/write add accept 00:01:02:03:04:ab reject 00:01:02:03:04:05
+targets/e7.0/loud 1
 targets/e7.0/config "a\n"
+targets/limits set eth0 1500
 targets/ports add e7.0 eth1 64 8 quiet force
 targets/ports add e0.1 *
 targets/ports add e0.1 eth0 32
-# end 19
+# end 21
 `
 	if got := string(Saved(s)); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

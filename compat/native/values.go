@@ -91,6 +91,15 @@ func ParseReadOnly(drive, value string) (target.Operation, error) {
 	return target.SetReadOnly{Drive: drive, ReadOnly: on}, nil
 }
 
+// ParseLoud reads what is written to loud, of addr.
+func ParseLoud(addr aoe.Addr, value string) (target.Operation, error) {
+	on, err := parseSwitch("loud", value)
+	if err != nil {
+		return nil, err
+	}
+	return target.SetLoud{Addr: addr, Loud: on}, nil
+}
+
 // ParseKeep reads what is written to keep, of drive.
 func ParseKeep(drive, value string) (target.Operation, error) {
 	on, err := parseSwitch("keep", value)
@@ -147,6 +156,10 @@ func oneWord(what, value, grammar string) (text.Word, error) {
 		return text.Word{}, words[1].Malformed("%s is one word too many: want %s", words[1], grammar)
 	}
 }
+
+// LoudText is the text of loud: whether all are told of the address, whatever its
+// lists say.
+func LoudText(b target.BladeInfo) string { return switchText(b.Loud) }
 
 // KeepText is the text of keep: whether the drive stays when its last port goes.
 func KeepText(d target.DriveInfo) string { return switchText(!d.Implicit) }

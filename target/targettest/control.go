@@ -15,10 +15,13 @@ import (
 //	firmware d0 xxxx
 //	blade d0 0.1, unblade 0.1
 //	port d0 0.1 eth0 [buffers n] [sectors n] [quiet]
+//	setport 0.1 eth0 [buffers n] [sectors n] [quiet]
 //	unport 0.1 eth0
+//	limit eth0 1500 (0: no limit)
 //	export d0 0.1 eth0 [quiet] [config "…"]
 //	accept 0.1 A, unaccept 0.1 A, deny 0.1 A, undeny 0.1 A
 //	access 0.1 cfgread|cfgset|read|write [accept|reject [accept A|reject A]...] (else everyone may)
+//	loud 0.1, unloud 0.1
 //	announce
 //
 // and, over a Rig that has Faults:
@@ -59,10 +62,16 @@ func (p *player) operation(w *words, verb string) target.Operation {
 		return p.addDrive(w)
 	case "port":
 		op := target.AddPort{Drive: w.next("drive"), Addr: w.addr(), Interface: w.next("interface")}
-		op.Buffers = uint16(w.option("buffers", 10, 16, 0))
-		op.Sectors = uint8(w.option("sectors", 10, 8, 0))
-		op.Quiet = w.accept("quiet")
+		op.Buffers, op.Sectors, op.Quiet = portOptions(w)
 		return op
+	case "setport":
+		op := target.SetPort{Addr: w.addr(), Interface: w.next("interface")}
+		op.Buffers, op.Sectors, op.Quiet = portOptions(w)
+		return op
+	case "limit":
+		return target.LimitMTU{Interface: w.next("interface"), MTU: int(w.number("MTU", 10, 32))}
+	case "loud", "unloud":
+		return target.SetLoud{Addr: w.addr(), Loud: verb == "loud"}
 	case "firmware":
 		return target.SetFirmware{Drive: w.next("drive"), Firmware: uint16(w.number("firmware", 16, 16))}
 	case "blade":
@@ -88,6 +97,12 @@ func (p *player) operation(w *words, verb string) target.Operation {
 	}
 	w.fail("%q: want T, R, a question or a change", verb)
 	return nil
+}
+
+func portOptions(w *words) (buffers uint16, sectors uint8, quiet bool) {
+	buffers = uint16(w.option("buffers", 10, 16, 0))
+	sectors = uint8(w.option("sectors", 10, 8, 0))
+	return buffers, sectors, w.accept("quiet")
 }
 
 func (p *player) addDrive(w *words) target.Operation {
