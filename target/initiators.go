@@ -32,20 +32,46 @@ func keyHost(key uint64) (mac aoe.MAC) {
 	return mac
 }
 
-// heard counts a request to the address of p, at a second of Unix time. Only the
+// run is requests of one host to one port that come one after the other.
+type run struct {
+	port *port // nil: there is none
+	host aoe.MAC
+	n    uint32
+}
+
+// heard counts a request; those of a run are counted at its end, together.
+func (w *worker) heard(p *port, src aoe.MAC) {
+	if r := &w.said; r.port == p && r.host == src {
+		r.n++
+		return
+	}
+	w.endRun()
+	w.said = run{p, src, 1}
+}
+
+// endRun ends the run that there is, if any: at the latest before replies to it
+// are sent.
+func (w *worker) endRun() {
+	if r := &w.said; r.port != nil {
+		r.port.heard(r.host, r.n, w.second)
+		r.port = nil
+	}
+}
+
+// heard counts n requests to the address of p, at a second of Unix time. Only the
 // home of p calls it: requests to wildcards, which others serve, do not count.
 // Mostly a request comes from the same host as the one before, and takes nothing
 // but memory of p that serving it takes anyway.
-func (p *port) heard(src aoe.MAC, second uint32) {
+func (p *port) heard(src aoe.MAC, n, second uint32) {
 	key := hostKey(src)
 	if p.latest.Load() == key && p.seen.Load() == second {
-		p.repeats.Add(1)
+		p.repeats.Add(n)
 		return
 	}
 	p.hosts.credit(p.latest.Load(), uint64(p.repeats.Swap(0)), p.seen.Load())
 	p.latest.Store(key)
 	p.seen.Store(second)
-	p.repeats.Store(1)
+	p.repeats.Store(n)
 }
 
 // credit adds n requests of a host.

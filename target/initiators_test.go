@@ -1,6 +1,7 @@
 package target_test
 
 import (
+	"maps"
 	"testing"
 
 	"vbladefs/target"
@@ -33,6 +34,28 @@ func TestInitiators(t *testing.T) {
 	}
 	if list := rig.Target().Initiators(aoe.Addr{Shelf: 7}); list != nil {
 		t.Errorf("of an address that is not served: %v", list)
+	}
+}
+
+// Of a batch, which is counted by the run, every request counts once, for who sent it.
+func TestInitiatorsOfABatch(t *testing.T) {
+	rig := serving(t)
+	var batch [][]byte
+	for i := range 60 {
+		batch = append(batch, fromHost(queryFrame(blade, 1), i/20%2*i%3)) // runs, and hosts in turn
+	}
+	want := map[aoe.MAC]uint64{}
+	for _, frame := range batch {
+		want[aoe.MAC(frame[6:12])]++
+	}
+	rig.Machine().Inject("eth0", batch...)
+	rig.Collect("eth0", len(batch))
+	got := map[aoe.MAC]uint64{}
+	for _, i := range rig.Target().Initiators(blade) {
+		got[i.Host] += i.Requests
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
 	}
 }
 

@@ -51,7 +51,7 @@ func (w *worker) request(p *port, h aoe.Header, frame []byte) {
 		return
 	}
 	if !h.Addr.Wildcard() {
-		p.heard(h.Src, w.second)
+		w.heard(p, h.Src)
 	}
 	reply := h.Reply(p.addr, w.mac)
 	if h.Version != aoe.Version {

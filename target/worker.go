@@ -33,6 +33,7 @@ type worker struct {
 	mac    aoe.MAC // of the interface, as of this turn
 	room   int     // bytes of the largest frame that it carries, as of this turn
 	second uint32  // of Unix time, as of a few turns ago
+	said   run     // of requests, to be counted; none between two turns
 	began  time.Time
 	clock  int64 // nanoseconds since then, as of the last batch that was taken or reaped
 
@@ -220,6 +221,7 @@ func (w *worker) send() {
 	if len(w.headers) == 0 {
 		return
 	}
+	w.endRun()
 	if w.link != nil && w.broken == nil {
 		// Frames of this batch may still be borrowed, so the end of the turn
 		// gives a broken link up.
