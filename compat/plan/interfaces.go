@@ -8,10 +8,10 @@ import (
 )
 
 // PlainInterface reports whether name can be that of an interface, alternative
-// names included, and is no pattern.
+// names included, and is no pattern; nor a comment, as no command could name it.
 func PlainInterface(name string) bool {
 	const longest = 127 // ALTIFNAMSIZ without its NUL
-	return name != "" && len(name) <= longest &&
+	return name != "" && len(name) <= longest && name[0] != '#' &&
 		!strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || strings.ContainsRune("/:*?,\x7f", c) })
 }
 

@@ -44,7 +44,7 @@ func TestOverlap(t *testing.T) {
 
 func TestPlainInterface(t *testing.T) {
 	for name, want := range map[string]bool{"eth0": true, "br0.5": true, strings.Repeat("a", 127): true, "-": true,
-		"": false, "*": false, "eth?": false, "a,b": false, "a b": false, "a/b": false, "a:b": false, "a\n": false,
+		"": false, "*": false, "eth?": false, "a,b": false, "a b": false, "a/b": false, "a:b": false, "a\n": false, "#a": false, "a#": true,
 		strings.Repeat("a", 128): false} {
 		if PlainInterface(name) != want {
 			t.Errorf("%q: want %v", name, want)

@@ -52,6 +52,9 @@ func ParseConf(file, instance string, content []byte) (Conf, error) {
 			return Conf{}, c.wrong(name, "%s: want one word: the shell that starts vblade would cut it", text.Quote(value))
 		}
 	}
+	if _, err := text.Path(text.Word{Text: c.Filename}, "/"); err != nil { // else no saved state could name it
+		return Conf{}, c.wrong("filename", "%w", err)
+	}
 	return c, nil
 }
 
