@@ -26,6 +26,7 @@ func (op Resize) apply(t *Target) error {
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	t.noticed([]*device{dev})
+	t.noted([]*device{dev})
 	return nil
 }
 
@@ -212,7 +213,7 @@ func (t *Target) nextRound() *round {
 
 // carryOut asks the devices of r, but for those that are asked already.
 func (t *Target) carryOut(r *round) {
-	var resized []*device
+	var resized, noted []*device
 	for _, dev := range r.devices {
 		if dev.asking.TryLock() {
 			err := dev.measure()
@@ -220,13 +221,39 @@ func (t *Target) carryOut(r *round) {
 			if err == nil && dev.sectors() != dev.told.Load() {
 				resized = append(resized, dev)
 			}
+			if err == nil && t.noteOf(dev) != dev.store.Note() {
+				noted = append(noted, dev)
+			}
 		}
 		r.asked.Add(1)
 	}
-	if len(resized) > 0 {
+	if len(resized)+len(noted) > 0 {
 		t.ops.Lock()
 		defer t.ops.Unlock()
-		resized = slices.DeleteFunc(resized, func(d *device) bool { return t.devices[d.key] != d })
-		t.noticed(resized)
+		gone := func(d *device) bool { return t.devices[d.key] != d }
+		t.noticed(slices.DeleteFunc(resized, gone))
+		t.noted(slices.DeleteFunc(noted, gone))
+	}
+}
+
+func (t *Target) noteOf(dev *device) string {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return dev.note
+}
+
+// noted shows, and logs, what is new to know of devices; ops is held.
+func (t *Target) noted(devices []*device) {
+	for _, dev := range devices {
+		note := dev.store.Note()
+		if note == dev.note {
+			continue
+		}
+		t.mu.Lock()
+		dev.note = note
+		t.mu.Unlock()
+		if note != "" {
+			t.log.Warnf("%s: %s", dev.key, note)
+		}
 	}
 }
