@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -57,7 +59,12 @@ targets/ports add e2.1 eth0 quiet force
 	if err := os.Remove(disks.Replace("$a")); err != nil {
 		t.Fatal(err)
 	}
-	again = restored(t, saved+"targets/ports add e2.1 nosuch0\n")
+	commands, end, _ := strings.Cut(saved, "# end ")
+	n, err := strconv.Atoi(strings.TrimSpace(end))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again = restored(t, commands+"targets/ports add e2.1 nosuch0\n"+fmt.Sprintf("# end %d\n", n+1))
 	if d, _ := again.Drive("a"); d.Down == "" {
 		t.Errorf("drive a has no disk: got %+v", d)
 	}
