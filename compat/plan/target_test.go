@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"vbladefs/fusectl"
@@ -90,13 +91,14 @@ func described(s target.State) target.State {
 	return sorted(s)
 }
 
-// built is p without what target refuses as not built yet.
+// built is p without patterns, which targets have for every interface only, so far.
 func built(p Plan) Plan {
-	p.Limits = nil
 	for i := range p.Exports {
 		e := &p.Exports[i]
-		e.Interfaces = []string{"eth0", "wlan0"}[i%2:]
-		e.Buffers, e.Quiet, e.Loud = 5, false, false
+		e.Interfaces = slices.DeleteFunc(e.ports(), func(s string) bool { return isPattern(s) && s != target.EveryInterface })
+		if len(e.Interfaces) == 0 {
+			e.Interfaces = []string{"br0"}
+		}
 	}
 	return p
 }

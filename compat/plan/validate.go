@@ -69,10 +69,11 @@ func validateLimits(limits []target.MTULimit) error {
 	seen := make(map[string]bool)
 	for _, l := range limits {
 		switch {
-		case l.Interface == "" || isPattern(l.Interface):
+		case !PlainInterface(l.Interface):
 			return fmt.Errorf("%w: MTU limit of interface %q: want the name of one", target.ErrMalformed, l.Interface)
-		case l.MTU < target.MinMTULimit:
-			return fmt.Errorf("%w: MTU limit %d of interface %s: want at least %d", target.ErrRange, l.MTU, l.Interface, target.MinMTULimit)
+		case l.MTU < target.MinMTULimit || l.MTU > target.MaxMTULimit:
+			return fmt.Errorf("%w: MTU limit %d of interface %s: want %d to %d", target.ErrRange, l.MTU, l.Interface,
+				target.MinMTULimit, target.MaxMTULimit)
 		case seen[l.Interface]:
 			return fmt.Errorf("%w: interface %s has two MTU limits", target.ErrNameTaken, l.Interface)
 		}

@@ -45,6 +45,7 @@ func TestValidate(t *testing.T) {
 		{change(func(e *Export) { e.Deny = make([]aoe.MAC, aoe.MaxListed+1) }), target.ErrFull, "deny list of 186 hosts"},
 		{limits(target.MTULimit{Interface: "eth0", MTU: target.MinMTULimit}), nil, ""},
 		{limits(target.MTULimit{Interface: "eth0", MTU: 100}), target.ErrRange, "MTU limit 100 of interface eth0"},
+		{limits(target.MTULimit{Interface: "eth0", MTU: 65536}), target.ErrRange, "want 1060 to 65535"},
 		{limits(target.MTULimit{Interface: "eth*", MTU: 1500}), target.ErrMalformed, `interface "eth*"`},
 		{limits(target.MTULimit{Interface: "e", MTU: 1500}, target.MTULimit{Interface: "e", MTU: 1501}), target.ErrNameTaken, "two MTU limits"},
 	} {
