@@ -81,11 +81,18 @@ func compare(old, new Plan, kept func(aoe.Addr) target.BladeInfo) comparison {
 	return c
 }
 
-// sameDrive reports whether the drive can become what it is to be in place.
+// sameDrive reports whether the drive can become what it is to be in place. A
+// store changes under an address that stays, as the plan says; under one that is
+// about to end it would take writes that were meant for the old one.
 func (p pair) sameDrive() bool {
 	o, n := p.old, p.new
-	return o.Drive == n.Drive && o.Offset == n.Offset && o.Length == n.Length &&
-		(o.Path == n.Path && (o.Cache == n.Cache || n.Cache != "") || o.Cache == n.Cache && !p.refused)
+	if o.Drive != n.Drive || o.Offset != n.Offset || o.Length != n.Length {
+		return false
+	}
+	if o.Path == n.Path {
+		return o.Cache == n.Cache || n.Cache != ""
+	}
+	return o.Cache == n.Cache && !p.refused && !p.moved()
 }
 
 // sameNames reports whether nobody else can want what the old export frees.

@@ -45,6 +45,8 @@ func TestOrder(t *testing.T) {
 			"RemoveBlade 0.0, RemoveDrive a, RemoveBlade 0.1, RemoveDrive b, AddDrive b, AddDrive a, " +
 				"AddBlade 0.0, SetConfig 0.0, AddBlade 0.1, SetConfig 0.1, AddPort 0.0 eth0, AddPort 0.1 eth0"},
 		{"address", []Export{a}, []Export{at(a, 7)}, "AddBlade 0.7, SetConfig 0.7, AddPort 0.7 eth0, RemoveBlade 0.0"},
+		{"address and path", []Export{a}, []Export{with(at(a, 7), func(e *Export) { e.Path = "/new" })},
+			"RemoveBlade 0.0, RemoveDrive a, AddDrive a, AddBlade 0.7, SetConfig 0.7, AddPort 0.7 eth0"},
 		{"address of one that goes on to another", []Export{a, b}, []Export{at(a, 1), at(b, 2)},
 			"AddBlade 0.2, SetConfig 0.2, AddPort 0.2 eth0, RemoveBlade 0.1, AddBlade 0.1, SetConfig 0.1, AddPort 0.1 eth0, RemoveBlade 0.0"},
 		{"addresses that swap", []Export{a, b}, []Export{at(a, 1), at(b, 0)},
