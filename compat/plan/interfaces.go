@@ -20,11 +20,12 @@ func PlainInterface(name string) bool {
 // since no two ports of an address may be on the same interface.
 func (e *Export) ports() []string {
 	var names, patterns []string
+	every := false
 	for _, list := range e.Interfaces {
 		for word := range strings.SplitSeq(list, ",") {
 			switch word = strings.TrimSpace(word); {
 			case word == target.EveryInterface:
-				return []string{target.EveryInterface}
+				every = true
 			case word == "":
 			case isPattern(word):
 				patterns = append(patterns, word)
@@ -33,6 +34,12 @@ func (e *Export) ports() []string {
 			}
 		}
 	}
+	switch {
+	case every && slices.Contains(names, loopback):
+		return []string{target.EveryInterface + "," + loopback}
+	case every:
+		return []string{target.EveryInterface}
+	}
 	joined := strings.Join(unique(patterns), ",")
 	ports := slices.DeleteFunc(unique(names), func(name string) bool { return overlap(name, joined) })
 	if joined != "" {
@@ -40,6 +47,9 @@ func (e *Export) ports() []string {
 	}
 	return ports
 }
+
+// loopback is an interface that target.EveryInterface does not stand for.
+const loopback = "lo"
 
 // unique is list without repetitions, in order of first appearance.
 func unique(list []string) []string {

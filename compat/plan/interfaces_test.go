@@ -18,6 +18,8 @@ func TestPorts(t *testing.T) {
 		{"eth*", []string{"eth*"}},
 		{"eth0 wlan0 eth* br?", []string{"wlan0", "eth*,br?"}},
 		{"eth0 * br?", []string{"*"}},
+		{"* lo eth0", []string{"*,lo"}},
+		{"l* lo", []string{"l*"}},
 		{", ", nil},
 		{"", nil},
 	} {

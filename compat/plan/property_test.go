@@ -54,7 +54,7 @@ func pick(r *rand.Rand, of ...string) string { return of[r.IntN(len(of))] }
 func someInterfaces(r *rand.Rand) []string {
 	var list []string
 	for len(list) == 0 || r.IntN(2) == 0 {
-		list = append(list, pick(r, "eth0", "eth0", "eth1", "eth1", "wlan0", "e*", "eth?", "*", "wlan0, br*"))
+		list = append(list, pick(r, "eth0", "eth0", "eth1", "eth1", "wlan0", "e*", "eth?", "*", "wlan0, br*", "lo"))
 	}
 	return list
 }

@@ -51,7 +51,7 @@ func onTarget(t *testing.T, f func(*target.Target)) {
 		}
 	}
 	m.AddMedium("/p/shared", 64, false)
-	for i, netif := range []string{"eth0", "eth1", "wlan0", "br0"} {
+	for i, netif := range []string{"eth0", "eth1", "wlan0", "br0", "lo"} {
 		m.SetInterface(netif, i+1, 1500)
 	}
 	engine := target.New(m.Config())
