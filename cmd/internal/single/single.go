@@ -107,14 +107,6 @@ func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Si
 	return (<-signals).(syscall.Signal), nil
 }
 
-// endBy ends the process as the signal would have ended the original, so that
-// whoever started it sees the same status.
-func endBy(s syscall.Signal) int {
-	signal.Reset(s)
-	_ = unix.Kill(os.Getpid(), s)
-	select {} // until it arrives
-}
-
 // fileSectors is the size of a file or block device, in sectors.
 func fileSectors(path string) (uint64, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)

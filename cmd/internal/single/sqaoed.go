@@ -23,7 +23,7 @@ func Sqaoed(args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintln(stderr, err)
 		return exitFailure
 	}
-	return endBy(ended)
+	return daemon.EndBy(ended)
 }
 
 func (r *run) sqaoed(name string, words []string) (syscall.Signal, error) {

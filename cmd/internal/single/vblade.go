@@ -65,7 +65,7 @@ func vbladeOf(args []string, env vblade.Env, stdout, stderr io.Writer, ready *da
 	if stderr == nil {
 		return exitOK
 	}
-	return endBy(ended)
+	return daemon.EndBy(ended)
 }
 
 func complain(stderr io.Writer, err error) int {
