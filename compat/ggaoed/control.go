@@ -119,11 +119,6 @@ type NetStats struct {
 	Dropped, Ignored, Broadcasts          uint32
 }
 
-const (
-	deviceStatsSize = 128
-	netStatsSize    = 72
-)
-
 // Answer is one datagram of an answer, of one of the types below.
 type Answer interface{ datagram() []byte }
 
