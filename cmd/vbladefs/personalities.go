@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"vbladefs/cmd/internal/ggaoed"
 	"vbladefs/cmd/internal/single"
 )
 
@@ -25,6 +26,8 @@ type personality struct {
 var personalities = []personality{
 	{"vblade", "[-b N] [-o N] [-l N] [-d] [-s] [-r] [-m MAC[,MAC...]] SHELF SLOT INTERFACE FILE", "export one file", single.Vblade},
 	{"vbladed", "the same", "export one file, in the background", single.Vbladed},
+	{"ggaoed", "[-c FILE] [-d] [-n]", "export what a configuration file says", ggaoed.Main},
+	{"ggaoectl", "[-c FILE] COMMAND [ARGUMENT...]", "control ggaoed", ggaoed.CtlMain},
 	{"sqaoed", "INTERFACE FILE SHELF SLOT", "export one file", single.Sqaoed},
 }
 

@@ -1,0 +1,205 @@
+package ggaoed
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"vbladefs/cmd/internal/daemon"
+	"vbladefs/cmd/internal/engine"
+	"vbladefs/compat/ggaoed"
+	"vbladefs/fusectl"
+	"vbladefs/netio"
+	"vbladefs/target"
+)
+
+// running is a daemon from start to end. All but the control socket and the
+// state directory is of one goroutine.
+type running struct {
+	flags  flags
+	source source
+	config ggaoed.Config
+	log    *logrus.Logger
+	events *fusectl.Events
+	since  time.Time
+
+	pid     *daemon.PIDFile
+	state   *stateFolder
+	daemon  *daemon.Daemon
+	served  *daemon.Served
+	control *control
+
+	signals chan os.Signal
+	reloads chan struct{} // asked for through the control socket
+	arrived chan struct{} // an interface came, or its name changed
+	cancel  context.CancelFunc
+}
+
+// newRunning has the log go to stdout, or to syslog.
+func newRunning(f flags, s source, stdout io.Writer) *running {
+	r := &running{flags: f, source: s, events: fusectl.NewEvents(), since: time.Now(),
+		signals: make(chan os.Signal, 1), reloads: make(chan struct{}, 1), arrived: make(chan struct{}, 1)}
+	if f.debug {
+		r.log = logrus.New()
+		r.log.SetOutput(stdout)
+		r.log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true})
+	} else {
+		r.log = daemon.NewLogger("ggaoed", nil)
+	}
+	r.log.AddHook(r.events)
+	return r
+}
+
+// start takes what only one daemon may have, and serves what c says.
+func (r *running) start(c ggaoed.Config) error {
+	r.config = c
+	signal.Notify(r.signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	signal.Ignore(syscall.SIGPIPE)
+	var ctx context.Context
+	ctx, r.cancel = context.WithCancel(context.Background())
+	pidFile := cmp.Or(c.Defaults.PIDFile, ggaoed.DefaultPIDFile)
+	pid, stale, err := daemon.WritePIDFile(pidFile)
+	if err != nil {
+		return fmt.Errorf("%w: %w", alreadyRunning, err)
+	}
+	if r.pid = pid; stale != "" {
+		r.log.Warnf("Overriding stale lock file '%s'", pidFile)
+	}
+	if r.state, err = openState(c.Defaults.StateDirectory, r.log); err != nil {
+		return errors.Join(err, r.pid.Remove())
+	}
+	r.daemon = daemon.Start(engine.Options{Log: r.log, Link: r.flags.own.Link, IO: r.flags.own.IO, Spin: target.DefaultSpin,
+		RingBytes: ringBytes(c.Defaults.RingKiB), Keeper: r.state})
+	r.served = &daemon.Served{Daemon: r.daemon, Log: r.log, Force: r.flags.own.Force, Before: r.state.load}
+	r.control, err = listen(cmp.Or(c.Defaults.ControlSocket, ggaoed.DefaultControlSocket), r)
+	if err != nil {
+		return errors.Join(err, r.release())
+	}
+	r.state.begin(r.daemon.Exports.Blade)
+	if err := r.change(c); err != nil {
+		return errors.Join(err, r.release())
+	}
+	if err := r.daemon.MountOwn(r.flags.own, r.log, r.events); err != nil {
+		return errors.Join(err, r.release())
+	}
+	go r.control.serve()
+	go r.watch(ctx)
+	return nil
+}
+
+// ringBytes is the memory for received frames, which the original shares with
+// those to be sent. The default of either is right for most.
+func ringBytes(kib int) int {
+	const originalDefault, least, most = 4096, 256, 1 << 20
+	if kib <= originalDefault && kib >= least {
+		return 0
+	}
+	return min(max(kib, least), most) << 10
+}
+
+// change serves what c says from now on.
+func (r *running) change(c ggaoed.Config) error {
+	names, err := interfaces()
+	if err != nil {
+		return err
+	}
+	r.config = c
+	r.served.Change(c.Plan(names))
+	r.state.follow(r.served.Plan())
+	r.control.follow(r.served.Plan())
+	return nil
+}
+
+// run serves until a signal ends it.
+func (r *running) run() {
+	r.log.Infof("serving %d devices", len(r.served.Plan().Exports))
+	for {
+		select {
+		case s := <-r.signals:
+			if s != syscall.SIGHUP {
+				return
+			}
+			r.reload()
+		case <-r.reloads:
+			r.reload()
+		case <-r.arrived:
+			if r.config.Defaults.MTU > 0 { // it holds for this one, too
+				if err := r.change(r.config); err != nil {
+					r.log.Error(err)
+				}
+			}
+		}
+	}
+}
+
+// reload reads the file again; one with mistakes changes nothing.
+func (r *running) reload() {
+	c, warnings, err := r.source.load()
+	for _, w := range warnings {
+		r.log.Warn(w)
+	}
+	if err == nil {
+		err = r.change(c)
+	}
+	if err != nil {
+		r.log.Error(err)
+		r.log.Error(notReloading)
+		return
+	}
+	r.log.Infof("reloaded %s: serving %d devices", r.source.file, len(r.served.Plan().Exports))
+}
+
+// watch tells run of interfaces that come.
+func (r *running) watch(ctx context.Context) {
+	known := map[string]bool{}
+	for ctx.Err() == nil {
+		_ = netio.Watch(ctx, func(i netio.Interface) {
+			if !known[i.Name] {
+				known[i.Name] = true
+				notify(r.arrived)
+			}
+		}, func(name string, _ int) { delete(known, name) })
+		select { // the engine has said why
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// notify fills a channel of one that need not be told twice.
+func notify(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// stop ends a daemon that start has started, and returns its exit code.
+func (r *running) stop() int {
+	if err := r.release(); err != nil {
+		r.log.Error(err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+// release gives up what there is.
+func (r *running) release() error {
+	r.cancel()
+	var err error
+	if r.control != nil {
+		err = r.control.close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), daemon.Grace)
+	defer cancel()
+	err = errors.Join(err, r.daemon.Unmount())
+	return errors.Join(err, r.daemon.Close(ctx), r.state.close(), r.pid.Remove())
+}
