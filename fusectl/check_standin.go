@@ -113,7 +113,7 @@ func (r *rehearsal) replace(m Mistake) {
 		if !r.hasDrive(words[1]) && !r.makeDrive(words[1]) {
 			r.standIns.lostDrives++
 		}
-	case file == "blades", folder == "targets/" && file != "ports":
+	case file == "blades", folder == "targets/" && file != "ports" && file != "limits":
 		if addr, ok := addressOf(m); ok {
 			r.makeBlade(addr, words[2])
 		} else {

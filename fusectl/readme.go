@@ -42,7 +42,8 @@ needs the disk found in flight, itself included); read_ns, write_ns and other_ns
 what needs no waiting is served).
 
 A path holds no blanks, and is of the daemon's own mount namespace. INTERFACE is
-an Ethernet interface, or lo.
+an Ethernet interface, or lo; or a pattern, for all that match, now and later: names
+with * for any characters and ? for one, with commas between. A lone * leaves lo out.
 
 In an access list the first ROW with a host decides: accept MAC or reject MAC; for
 other hosts the POLICY does: accept or reject. What it refuses is not answered if

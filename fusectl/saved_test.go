@@ -116,7 +116,7 @@ func (g *gambler) drive() string             { return g.of("a", "b", "c", "d", "
 func (g *gambler) path() string {
 	return g.of("/dev/x", "/dev/y", "/disks/a", "/disks/b", "/disks/ü#1")
 }
-func (g *gambler) netif() string         { return g.of("eth0", "eth1", "eth2", "*") }
+func (g *gambler) netif() string         { return g.of("eth0", "eth1", "eth2", "*", "eth?", "lan*,eth2") }
 func (g *gambler) addr() aoe.Addr        { return aoe.Addr{Shelf: uint16(g.IntN(3)), Slot: uint8(g.IntN(3))} }
 func (g *gambler) list() target.HostList { return target.HostList(g.IntN(4)) }
 func (g *gambler) host() aoe.MAC         { return aoe.MAC{2, 0, 0, 0, 0, byte(g.IntN(5))} }

@@ -22,7 +22,7 @@ var targetsDir = &dir{
 			read:  func(t *tree, _ subject) ([]byte, bool) { return native.ListBlades(t.engine.State()), true },
 		},
 		{
-			name: "ports", about: "where addresses can be reached; INTERFACE may be * for all interfaces, now and later",
+			name: "ports", about: "where addresses can be reached; INTERFACE may be a pattern",
 			takes: native.PortsGrammars, long: true,
 			gives: "ADDRESS INTERFACE BUFFERS SECTORS EFFECTIVE_SECTORS up|down [quiet] [force], a line a port",
 			parse: func(_ *tree, _ subject, line, _ string) (target.Operation, error) { return native.ParsePorts(line) },
@@ -166,7 +166,7 @@ var bladePortsDir = &dir{
 
 var bladePortDir = &dir{
 	name:  "<INTERFACE>",
-	about: "a port; * is the one on all interfaces",
+	about: "a port; the name may be a pattern",
 	list: func(t *tree, in subject) []subject {
 		return folders(t.engine.BladePorts(in.addr), func(p target.PortInfo) subject {
 			return subject{name: p.Interface, addr: p.Addr, netif: p.Interface}

@@ -62,6 +62,7 @@ func (t *Target) remove(bindings []*binding, blade *blade) error {
 	if unused {
 		t.abandon(blade.drive)
 	}
+	t.fill(blade)
 	return nil
 }
 

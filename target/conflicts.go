@@ -116,7 +116,7 @@ func (t *Target) Conflicts(addr aoe.Addr) []Conflict {
 			list = append(list, p.rivals()...)
 		}
 		for _, n := range t.netifs {
-			if (b.netif == n.name() || b.netif == EveryInterface) && n.table.Load().get(addr) == nil {
+			if (b.netif == n.name() || b.many() && b.matches(*n.info.Load())) && n.table.Load().get(addr) == nil {
 				list = append(list, n.neighbours.describe(addr)...)
 			}
 		}

@@ -61,7 +61,15 @@ func (b *binding) why() string {
 	for _, netif := range slices.Sorted(maps.Keys(b.held)) {
 		reasons = append(reasons, b.held[netif])
 	}
+	for _, o := range b.blade.bindings {
+		if len(reasons) == 0 && len(o.ports) > 0 && overlap(o.netif, b.netif) {
+			reasons = append(reasons, fmt.Sprintf("%s is there by its port on %s", b.blade.addr, o.netif))
+		}
+	}
 	if len(reasons) == 0 {
+		if b.netif != EveryInterface {
+			return "there is no interface that matches " + b.netif
+		}
 		return "there is no Ethernet interface"
 	}
 	return strings.Join(reasons, "; ")

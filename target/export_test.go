@@ -251,3 +251,6 @@ func neighboursOf(t *Target, netif string) *neighbours {
 	defer t.mu.RUnlock()
 	return t.netifs[netif].neighbours
 }
+
+// Intersect reports whether two patterns have a text in common.
+func Intersect(a, b string) bool { return intersect(a, b) }

@@ -110,7 +110,7 @@ func (t *Target) lost(name string) {
 	t.log.Warnf("interface %s has vanished; its ports wait for its return", name)
 	var transient []*port
 	for p := range n.ports.all {
-		if p.binding.netif == EveryInterface {
+		if p.binding.many() {
 			transient = append(transient, p)
 		}
 	}

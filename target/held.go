@@ -12,12 +12,21 @@ import (
 // until they can have one: when their drive comes up, their interface changes, or
 // the neighbour that answers for their address goes. Target.ops is held.
 
+// wantedAt is the key of b in wanting.
+func (b *binding) wantedAt() string {
+	if b.many() {
+		return EveryInterface
+	}
+	return b.netif
+}
+
 // want has b considered whenever an interface changes that it belongs on.
 func (t *Target) want(b *binding) {
-	s := t.wanting[b.netif]
+	key := b.wantedAt()
+	s := t.wanting[key]
 	if s == nil {
 		s = &sequence[*binding]{}
-		t.wanting[b.netif] = s
+		t.wanting[key] = s
 	}
 	if !b.wants.taken {
 		s.add(&b.wants, b)
@@ -26,21 +35,28 @@ func (t *Target) want(b *binding) {
 
 // unwant ends what want began, if it did.
 func (t *Target) unwant(b *binding) {
-	s := t.wanting[b.netif]
+	key := b.wantedAt()
+	s := t.wanting[key]
 	if s == nil || !b.wants.taken {
 		return
 	}
 	if s.remove(&b.wants); s.length == 0 {
-		delete(t.wanting, b.netif)
+		delete(t.wanting, key)
 	}
 }
 
-// belongs reports whether b should have a port on the interface and has none.
+// belongs reports whether b should have a port on the interface and has none, nor
+// has its address.
 func (b *binding) belongs(info Interface) bool {
-	if b.blade.drive.device.Load() == nil || b.netif == EveryInterface && !info.Ethernet {
+	if b.blade.drive.device.Load() == nil || b.many() && !b.matches(info) {
 		return false
 	}
-	return !slices.ContainsFunc(b.ports, func(p *port) bool { return p.netif.name() == info.Name })
+	for _, o := range b.blade.bindings {
+		if slices.ContainsFunc(o.ports, func(p *port) bool { return p.netif.name() == info.Name }) {
+			return false
+		}
+	}
+	return true
 }
 
 // reach puts b on the interfaces where it belongs, and keeps the reason where it
@@ -106,7 +122,7 @@ func (t *Target) reachAll(info Interface) (common error) {
 
 // interfacesOf lists the interfaces where b belongs as far as they are there.
 func (t *Target) interfacesOf(b *binding) ([]Interface, error) {
-	if b.netif != EveryInterface {
+	if !b.many() {
 		info, err := t.present(b.netif)
 		return []Interface{info}[:min(len(info.Name), 1)], err
 	}

@@ -70,11 +70,11 @@ type DriveInfo struct {
 // PortInfo describes a port, with what it shows of its blade and drive.
 type PortInfo struct {
 	Addr             aoe.Addr
-	Interface        string // or EveryInterface
+	Interface        string // or a pattern, see EveryInterface
 	Drive            string
 	Buffers          uint16 // as configured
 	Sectors          uint8  // as configured, 0: what the MTU allows
-	EffectiveSectors int    // as advertised; the least of all interfaces for EveryInterface; 0 while down
+	EffectiveSectors int    // as advertised; the least of all interfaces for a pattern; 0 while down
 	Quiet            bool
 	Forced           bool   // even if another machine answers for the address
 	Up               bool   // the interface is there, up, and served

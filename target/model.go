@@ -173,7 +173,7 @@ func (b *blade) release(p *port) {
 // binding is a blade on an interface, or on every one, as it was configured.
 type binding struct {
 	blade   *blade
-	netif   string // a name, or EveryInterface
+	netif   string // a name or a pattern, see pattern.go
 	buffers uint16
 	sectors uint8
 	quiet   bool

@@ -84,7 +84,7 @@ func (t *Target) meet(n *netif) {
 	var taken []*port
 	deadline := time.Now().Add(t.hearing)
 	for p := range n.ports.all {
-		if b := p.binding; b.netif != EveryInterface || b.force {
+		if b := p.binding; !b.many() || b.force {
 			continue
 		}
 		if found, ok := s.await(p.addr, time.Time{}, deadline); ok {

@@ -188,7 +188,7 @@ func (t *Target) attach(b *binding, n *netif) (*port, error) {
 	n.ports.add(&p.place, p)
 	t.mu.Unlock()
 	n.table.Store(n.table.Load().with(b.blade.addr, p))
-	if t.unhold(b, n.name()); b.netif != EveryInterface {
+	if t.unhold(b, n.name()); !b.many() {
 		t.unwant(b)
 	}
 	return p, nil

@@ -10,7 +10,8 @@ type Operation interface {
 
 // EveryInterface as a port's interface stands for all Ethernet interfaces,
 // present and future. Other patterns do for those that they match: names with *
-// for any run of characters and ? for one, several separated by commas.
+// for any run of characters and ? for one, several separated by commas. Loopback
+// is matched by a pattern of more than * only.
 const EveryInterface = "*"
 
 // Limits of what operations accept.
@@ -55,7 +56,7 @@ type RemoveDrive struct{ Name string }
 type AddPort struct {
 	Drive     string // empty: what the blade at Addr serves already
 	Addr      aoe.Addr
-	Interface string // a name, or EveryInterface
+	Interface string // a name or a pattern, see EveryInterface
 	Buffers   uint16 // buffer count; 0: DefaultBuffers
 	Sectors   uint8  // most sectors of a request; 0: what the MTU allows
 	Quiet     bool   // not announced when it is added or comes up
@@ -70,7 +71,7 @@ type AddPort struct {
 type RemovePort struct {
 	Drive     string // if not empty, the drive that the port must belong to
 	Addr      aoe.Addr
-	Interface string // a name, EveryInterface, or empty for all ports of Addr
+	Interface string // a name or pattern, as it was added, or empty for all ports of Addr
 	MissingOK bool   // finding none is no error
 }
 
@@ -79,7 +80,7 @@ type RemovePort struct {
 type Export struct {
 	Path      string // absolute
 	Addr      aoe.Addr
-	Interface string // a name, or EveryInterface
+	Interface string // a name or a pattern, see EveryInterface
 	Access    Access
 	Config    []byte // the blade's first config string, at most aoe.MaxConfigString bytes
 	Unique    bool   // refuse an address that is served on any other interface

@@ -111,7 +111,11 @@ func (t *Target) checkPort(op *AddPort) (info Interface, err error) {
 	if err := checkAddr(op.Addr); err != nil {
 		return info, err
 	}
-	if op.Interface != EveryInterface {
+	if isPattern(op.Interface) {
+		if err := CheckInterface(op.Interface); err != nil {
+			return info, err
+		}
+	} else {
 		ask := t.lookup
 		if op.Wait {
 			ask = t.present
@@ -130,11 +134,21 @@ func (t *Target) checkPort(op *AddPort) (info Interface, err error) {
 		return info, nil
 	}
 	for _, b := range blade.bindings {
-		if b.netif == op.Interface || b.netif == EveryInterface || op.Interface == EveryInterface {
+		if b.excludes(op) {
 			return info, fmt.Errorf("%w: %s is on interface %s already", ErrAddressTaken, op.Addr, b.netif)
 		}
 	}
 	return info, nil
+}
+
+// excludes reports whether b and another port of its address would be on one
+// interface, maybe. What is restored may have come to that by a rename: the first
+// has the interface then, as before.
+func (b *binding) excludes(op *AddPort) bool {
+	if op.Wait && b.netif != EveryInterface && op.Interface != EveryInterface {
+		return b.netif == op.Interface
+	}
+	return overlap(b.netif, op.Interface)
 }
 
 // lookup asks for an interface that frames of ours can pass.
@@ -212,7 +226,7 @@ func (t *Target) addBinding(d *drive, op AddPort, config []byte) error {
 	}
 	// The model first and the tables last: what answers is complete.
 	undo := t.link(b)
-	if op.Wait || b.netif == EveryInterface {
+	if op.Wait || b.many() {
 		t.reach(b, failed)
 	} else if b.belongs(info) {
 		if err := t.extend(b, info); err != nil {
@@ -221,7 +235,7 @@ func (t *Target) addBinding(d *drive, op AddPort, config []byte) error {
 			return err
 		}
 	}
-	if len(b.ports) == 0 || b.netif == EveryInterface {
+	if len(b.ports) == 0 || b.many() {
 		t.want(b)
 	}
 	t.mu.Lock()
@@ -236,7 +250,7 @@ func (t *Target) addBinding(d *drive, op AddPort, config []byte) error {
 // it cannot be served for other reasons.
 func (t *Target) admit(b *binding, info Interface) (failed map[string]error, err error) {
 	infos := []Interface{info}
-	if b.netif == EveryInterface {
+	if b.many() {
 		infos, _ = t.interfacesOf(b)
 	}
 	failed = map[string]error{}
@@ -250,7 +264,7 @@ func (t *Target) admit(b *binding, info Interface) (failed map[string]error, err
 		}
 		switch {
 		case err == nil:
-		case b.netif == EveryInterface && !errors.Is(err, ErrAnswered):
+		case b.many() && !errors.Is(err, ErrAnswered):
 			failed[info.Name] = err
 		default:
 			for _, asked := range infos[:i+1] {
@@ -376,7 +390,7 @@ func (op Announce) apply(t *Target) error {
 // realName is the real name of an interface that is named by an alternative
 // one; any other is returned as it is.
 func (t *Target) realName(netif string) string {
-	if netif == "" || netif == EveryInterface || t.netifs[netif] != nil {
+	if netif == "" || isPattern(netif) || t.netifs[netif] != nil {
 		return netif
 	}
 	if info, err := t.parts.LookupInterface(netif); err == nil && t.catchUp(info) == nil {

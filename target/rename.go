@@ -100,6 +100,14 @@ func (t *Target) rename(from string, info Interface) (configured bool) {
 	t.holdAs(bindings, from, to)
 	if s := t.wanting[EveryInterface]; s != nil {
 		t.holdAs(slices.Collect(s.all), from, to)
+		for b := range s.all {
+			if !b.matches(info) {
+				t.unhold(b, to)
+			}
+		}
+	}
+	if n := t.netifs[to]; n != nil {
+		t.leaveUnmatched(n)
 	}
 	for _, b := range bindings {
 		t.carry(b, from, to)

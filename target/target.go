@@ -110,7 +110,7 @@ type Target struct {
 	attempts    atomic.Int32     // to open stores, at this moment
 	hanging     atomic.Int32     // those of them that take long
 	// Bindings by the name of the interface that they belong on: those without a
-	// port there, and all for EveryInterface; guarded by ops.
+	// port there, and under EveryInterface all with patterns; guarded by ops.
 	wanting map[string]*sequence[*binding]
 
 	decisions decisionLog
@@ -277,7 +277,7 @@ func (t *Target) DrivePorts(name string) []PortInfo {
 	return nil
 }
 
-// Port describes the port of that address and interface name, or EveryInterface.
+// Port describes the port of that address and interface name, or pattern.
 func (t *Target) Port(addr aoe.Addr, netif string) (PortInfo, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

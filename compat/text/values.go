@@ -49,11 +49,11 @@ func Addr(shelf, slot Word) (aoe.Addr, error) {
 	return aoe.Addr{Shelf: uint16(major), Slot: uint8(minor)}, nil
 }
 
-// Interface checks that an interface can be called word and named in commands
-// (target.CheckInterfaceName); target.EveryInterface passes too. An impossible
-// name is an interface that does not exist.
+// Interface checks that an interface can be called word and named in commands, or
+// that it is a pattern of names (target.CheckInterface). An impossible name is an
+// interface that does not exist.
 func Interface(word Word) (string, error) {
-	if err := target.CheckInterfaceName(word.Text); err != nil {
+	if err := target.CheckInterface(word.Text); err != nil {
 		return "", word.At(err)
 	}
 	return word.Text, nil
