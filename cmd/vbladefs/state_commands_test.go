@@ -182,7 +182,9 @@ func TestRestoreWaits(t *testing.T) {
 	if err := os.Rename(path, missing); err != nil {
 		t.Fatal(err)
 	}
-	d.await("the drive", func() bool { return d.read("vblade/do/state") == "up\n" && d.read("targets/e0.1/ports/eth0/state") == "up\n" })
+	d.await("the drive", func() bool {
+		return d.read("vblade/do/state") == "up\n" && d.read("targets/e0.1/ports/eth0/state") == "up\n"
+	})
 
 	want = write("vblade/drives add do "+missing, "vblade/do/model another", "targets/blades add e0.1 do", "targets/ports add e0.1 eth0")
 	if said := run(0, "-exact", "-v", file); !slices.Equal(said, []string{"+ targets/ports del e0.1 later0", "+ vblade/do/model another", "= 2 carried out, 0 failed"}) {
