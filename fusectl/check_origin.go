@@ -26,6 +26,8 @@ const (
 	ofReadOnly = "readonly"
 	ofConfig   = "config"
 	ofBlade    = "blade"
+	ofLoud     = "loud"
+	ofLimit    = "limit" // of an interface
 	ofPort     = "port"
 )
 
@@ -62,6 +64,12 @@ func (r *rehearsal) note(op target.Operation) {
 		r.origins[origin{drive: op.Drive, what: ofReadOnly}], r.access[op.Drive] = r.line, target.AccessAuto
 	case target.SetConfig:
 		r.origins[origin{addr: op.Addr, what: ofConfig}] = r.line
+	case target.SetPort:
+		r.origins[origin{addr: op.Addr, netif: op.Interface, what: ofPort}] = r.line
+	case target.SetLoud:
+		r.origins[origin{addr: op.Addr, what: ofLoud}] = r.line
+	case target.LimitMTU:
+		r.origins[origin{netif: op.Interface, what: ofLimit}] = r.line
 	case target.SetHosts:
 		r.origins[origin{addr: op.Addr, what: op.List.String()}] = r.line
 	case target.SetAccess:

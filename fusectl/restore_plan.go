@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -55,6 +56,7 @@ func (r *restorer) run() {
 	for _, b := range want.Blades {
 		r.blade(b)
 	}
+	r.limits(want.Limits)
 	for _, p := range want.Ports {
 		r.port(p)
 	}
@@ -178,6 +180,10 @@ func (r *restorer) blade(w target.BladeInfo) {
 		return
 	}
 	r.lists(w, has)
+	if has.Loud != w.Loud {
+		r.do(step{target.SetLoud{Addr: w.Addr, Loud: w.Loud}, "targets/" + name + "/loud",
+			trimLine(native.LoudText(w)), r.wanted.from(origin{addr: w.Addr, what: ofLoud})})
+	}
 	if !bytes.Equal(has.Config, w.Config) {
 		r.do(step{target.SetConfig{Addr: w.Addr, Config: w.Config}, "targets/" + name + "/config",
 			trimLine(native.ConfigText(w)), r.wanted.from(origin{addr: w.Addr, what: ofConfig})})
@@ -210,13 +216,35 @@ func (r *restorer) lists(w, has target.BladeInfo) {
 	}
 }
 
-// port makes a port.
+// limits sets those that differ; others go if exact.
+func (r *restorer) limits(wanted []target.MTULimit) {
+	surplus := map[string]int{}
+	for _, l := range r.engine.Limits() {
+		surplus[l.Interface] = l.MTU
+	}
+	for _, l := range wanted {
+		if surplus[l.Interface] != l.MTU {
+			r.do(step{target.LimitMTU(l), "targets/limits", native.LimitCommand(l), r.wanted.from(origin{netif: l.Interface, what: ofLimit})})
+		}
+		delete(surplus, l.Interface)
+	}
+	for _, netif := range slices.Sorted(maps.Keys(surplus)) {
+		if r.exact {
+			r.do(step{op: target.LimitMTU{Interface: netif}, file: "targets/limits", text: "del " + netif})
+		}
+	}
+}
+
+// port makes or changes a port.
 func (r *restorer) port(w target.PortInfo) {
 	line := r.wanted.from(origin{addr: w.Addr, netif: w.Interface, what: ofPort})
 	has, there := r.engine.Port(w.Addr, w.Interface)
 	switch {
 	case r.badBlades[w.Addr]:
-	case there && !samePort(has, w):
+	case there && has.Forced == w.Forced && !samePort(has, w):
+		r.do(step{target.SetPort{Addr: w.Addr, Interface: w.Interface, Buffers: w.Buffers, Sectors: w.Sectors, Quiet: w.Quiet},
+			"targets/ports", native.SetPortCommand(w), line})
+	case there && has.Forced != w.Forced:
 		r.refuse(line, w.Interface, target.ErrAddressTaken, "the port of e%s on %s is there with other words, %q", w.Addr, w.Interface, native.PortCommand(has))
 	case !there:
 		r.do(step{target.AddPort{Addr: w.Addr, Interface: w.Interface, Buffers: w.Buffers, Sectors: w.Sectors,

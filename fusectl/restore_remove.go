@@ -73,7 +73,7 @@ func surplusOf(has, want target.State) surplus {
 	for _, p := range has.Ports {
 		key := portKey{p.Addr, p.Interface}
 		w, ok := ports[key]
-		gone.ports[key] = !ok || !samePort(p, w)
+		gone.ports[key] = !ok || p.Forced != w.Forced
 		had[p.Addr], stay[p.Addr] = true, stay[p.Addr] || !gone.ports[key]
 	}
 	for _, b := range has.Blades { // an address goes with its last port

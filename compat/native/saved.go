@@ -24,7 +24,7 @@ func Saved(s target.State) []byte {
 		saveBlade(&b, &s.Blades[i])
 	}
 	for _, l := range s.Limits {
-		b.WriteString("targets/limits set " + l.Interface + " " + strconv.Itoa(l.MTU) + "\n")
+		b.WriteString("targets/limits " + LimitCommand(l) + "\n")
 	}
 	for i := range s.Ports {
 		savePort(&b, &s.Ports[i])
@@ -58,8 +58,17 @@ func DriveCommand(d target.DriveInfo) string {
 }
 
 // PortCommand is what adds p when it is written to targets/ports.
-func PortCommand(p target.PortInfo) string {
-	command := "add " + FolderName(p.Addr) + " " + p.Interface
+func PortCommand(p target.PortInfo) string { return portCommand("add", p) }
+
+// SetPortCommand is what makes a port that is there like p when it is written to
+// targets/ports. It cannot force.
+func SetPortCommand(p target.PortInfo) string {
+	p.Forced = false
+	return portCommand("set", p)
+}
+
+func portCommand(verb string, p target.PortInfo) string {
+	command := verb + " " + FolderName(p.Addr) + " " + p.Interface
 	if p.Buffers != target.DefaultBuffers || p.Sectors != 0 {
 		command += " " + strconv.Itoa(int(p.Buffers))
 	}
@@ -68,6 +77,9 @@ func PortCommand(p target.PortInfo) string {
 	}
 	return command + portFlags(p)
 }
+
+// LimitCommand is what sets l when it is written to targets/limits.
+func LimitCommand(l target.MTULimit) string { return "set " + l.Interface + " " + strconv.Itoa(l.MTU) }
 
 // HostsCommand is what makes hosts of a list when it is written to that.
 func HostsCommand(hosts []aoe.MAC) string {
