@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"vbladefs/fusectl"
@@ -20,7 +19,7 @@ const realRounds = 300
 func TestOnATarget(t *testing.T) {
 	for seed := range uint64(realRounds) {
 		r := rand.New(rand.NewPCG(seed, 3))
-		old, next := named(built(random(r))), named(built(random(r)))
+		old, next := named(random(r)), named(random(r))
 		onTarget(t, func(engine *target.Target) {
 			carryOut(t, engine, Operations(old))
 			same(t, fmt.Sprintf("plan %d", seed), described(engine.State()), sorted(State(old)))
@@ -33,7 +32,7 @@ func TestOnATarget(t *testing.T) {
 // TestSavedState: what State says, saved, makes the same exports.
 func TestSavedState(t *testing.T) {
 	for seed := range uint64(realRounds) {
-		p := built(random(rand.New(rand.NewPCG(seed, 4))))
+		p := random(rand.New(rand.NewPCG(seed, 4)))
 		saved := fusectl.Saved(State(p))
 		onTarget(t, func(engine *target.Target) {
 			fusectl.Replay(saved, engine, true, func(m fusectl.Mistake) { t.Fatalf("%s\n%v", saved, m) })
@@ -89,16 +88,4 @@ func described(s target.State) target.State {
 			Quiet: p.Quiet, Forced: p.Forced}
 	}
 	return sorted(s)
-}
-
-// built is p without patterns, which targets have for every interface only, so far.
-func built(p Plan) Plan {
-	for i := range p.Exports {
-		e := &p.Exports[i]
-		e.Interfaces = slices.DeleteFunc(e.ports(), func(s string) bool { return isPattern(s) && s != target.EveryInterface })
-		if len(e.Interfaces) == 0 {
-			e.Interfaces = []string{"br0"}
-		}
-	}
-	return p
 }

@@ -49,6 +49,14 @@ func (e *Export) validate() error {
 	case len(e.ports()) == 0:
 		return fmt.Errorf("%w: no interface: want names, patterns, or %s for every one", target.ErrMalformed, target.EveryInterface)
 	}
+	for _, netif := range e.ports() {
+		if PlainInterface(netif) { // which may be an alternative name, longer than CheckInterface has it
+			continue
+		}
+		if err := target.CheckInterface(netif); err != nil {
+			return err
+		}
+	}
 	for list, hosts := range e.hosts() {
 		if n := len(hosts); n > aoe.MaxListed {
 			return fmt.Errorf("%w: %s of %d hosts: want at most %d", target.ErrFull, list, n, aoe.MaxListed)

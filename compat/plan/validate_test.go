@@ -30,6 +30,7 @@ func TestValidate(t *testing.T) {
 		{change(func(*Export) {}), nil, ""},
 		{change(func(e *Export) { e.Offset, e.Length = maxSectors-1, 1 }), nil, ""},
 		{change(func(e *Export) { e.Path = "/dev/a" }), nil, ""},
+		{change(func(e *Export) { e.Interfaces = []string{strings.Repeat("a", 127), "b*"} }), nil, ""},
 		{change(func(e *Export) { e.Name = "a" }), target.ErrNameTaken, `export "a"`},
 		{change(func(e *Export) { e.Drive = "a" }), target.ErrNameTaken, `export "a" has drive name a`},
 		{change(func(e *Export) { e.Addr.Slot = 0 }), target.ErrAddressTaken, `export "b": address in use: export "a" is at 0.0`},
@@ -41,6 +42,11 @@ func TestValidate(t *testing.T) {
 		{change(func(e *Export) { e.Offset = maxSectors + 1 }), target.ErrRange, "want at most"},
 		{change(func(e *Export) { e.Offset, e.Length = 2, ^uint64(0) }), target.ErrRange, "want at most"},
 		{change(func(e *Export) { e.Interfaces = nil }), target.ErrMalformed, "no interface"},
+		{change(func(e *Export) { e.Interfaces = []string{"eth/0"} }), target.ErrNoInterface, `"eth/0"`},
+		{change(func(e *Export) {
+			e.Interfaces = []string{strings.Repeat("a", 150) + "*", strings.Repeat("b", 150) + "*"}
+		}),
+			target.ErrNoInterface, "a pattern of 303 characters"},
 		{change(func(e *Export) { e.Cache = "fast" }), target.ErrMalformed, `write policy "fast"`},
 		{change(func(e *Export) { e.Deny = make([]aoe.MAC, aoe.MaxListed+1) }), target.ErrFull, "deny list of 186 hosts"},
 		{limits(target.MTULimit{Interface: "eth0", MTU: target.MinMTULimit}), nil, ""},
