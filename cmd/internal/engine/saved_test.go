@@ -40,6 +40,14 @@ targets/e2.0/config "\x00\n"
 targets/e2.0/masks set 00:01:02:03:04:06 00:01:02:03:04:05
 targets/blades add e2.1 cd
 targets/ports add e2.1 eth0 quiet force
+vblade/drives add part $a offset=8 length=16
+targets/blades add e2.2 part
+targets/e2.2/read set reject accept 00:01:02:03:04:05 name="two\x20words" log
+targets/e2.2/cfgread set accept
+targets/e2.2/loud 1
+targets/limits set eth0 1400
+targets/limits set nosuch1 9000
+targets/ports add e2.2 eth*,lan? 16
 `))
 	saved := string(fusectl.Saved(r.target.State()))
 	if err := r.target.Close(context.Background()); err != nil {
@@ -48,6 +56,12 @@ targets/ports add e2.1 eth0 quiet force
 	again := restored(t, saved)
 	if d, _ := again.Drive("a"); d.Sectors != 64 || d.Down != "" {
 		t.Errorf("drive a: got %+v", d)
+	}
+	if d, _ := again.Drive("part"); d.Sectors != 16 || d.Down != "" {
+		t.Errorf("drive part: got %+v", d)
+	}
+	if p, _ := again.Port(aoe.Addr{Shelf: 2, Slot: 2}, "eth*,lan?"); !p.Up || p.EffectiveSectors != 2 {
+		t.Errorf("port of part: got %+v", p)
 	}
 	if p, _ := again.Port(aoe.Addr{Shelf: 1}, "eth1"); !p.Up || p.EffectiveSectors != 16 {
 		t.Errorf("port of a on eth1: got %+v", p)
