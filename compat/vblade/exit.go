@@ -40,9 +40,14 @@ func usage(env Env, why string) *Exit {
 // NotOpened is the end if the file cannot be opened.
 func NotOpened(err error) *Exit { return fail("open: " + text.Strerror(err)) }
 
-// NoInterface is the end if there is no interface of that name.
+// NoInterface is the end if there is no interface of that name. perror(3) puts no
+// colon behind nothing.
 func NoInterface(netif string) *Exit {
-	return fail(netif+": No such device").in("netif", "%s: want the name of an Ethernet interface", text.Quote(netif))
+	said := text.Strerror(syscall.ENODEV)
+	if netif != "" {
+		said = netif + ": " + said
+	}
+	return fail(said).in("netif", "%s: want the name of an Ethernet interface", text.Quote(netif))
 }
 
 // NoSocket is the end if no raw socket can be had.

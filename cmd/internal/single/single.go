@@ -114,6 +114,9 @@ func fileSectors(path string) (uint64, error) {
 		return 0, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return 0, unix.EISDIR // what open(2) would say if it were to be written, as it mostly is
+	}
 	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return 0, nil // a size that cannot be known is none
