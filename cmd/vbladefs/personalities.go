@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"vbladefs/cmd/internal/ggaoed"
+	"vbladefs/cmd/internal/qaoed"
 	"vbladefs/cmd/internal/single"
 )
 
@@ -28,6 +29,8 @@ var personalities = []personality{
 	{"vbladed", "the same", "export one file, in the background", single.Vbladed},
 	{"ggaoed", "[-c FILE] [-d] [-n]", "export what a configuration file says", ggaoed.Main},
 	{"ggaoectl", "[-c FILE] COMMAND [ARGUMENT...]", "control ggaoed", ggaoed.CtlMain},
+	{"qaoed", "[-f] [-c FILE]", "export what a configuration of qaoed says", qaoed.Qaoed},
+	{"qdctl", "{ add | remove | show | set } ...", "control qaoed while it runs", qaoed.Qdctl},
 	{"sqaoed", "INTERFACE FILE SHELF SLOT", "export one file", single.Sqaoed},
 }
 
