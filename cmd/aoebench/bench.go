@@ -9,6 +9,7 @@ import (
 	"vbladefs/cmd/internal/bytesize"
 	"vbladefs/target/aoe"
 	"vbladefs/target/aoe/initiator"
+	"vbladefs/target/aoe/initiator/ledger"
 )
 
 // bench runs the phases of a run over exports: prepare, the measured load, and
@@ -21,8 +22,8 @@ type bench struct {
 	o       *options
 	exports []*initiator.Export // of one engine
 	engine  *initiator.Engine
-	ledger  *ledger // nil without --verify
-	blocks  uint64  // of each export
+	ledger  *ledger.Ledger // nil without --verify
+	blocks  uint64         // of each export
 	jobs    []job
 	idle    []int // jobs without an I/O
 	m       measure
@@ -84,11 +85,11 @@ func newBench(o *options, exports []*initiator.Export, link initiator.Link) (*be
 	}
 	if o.verify {
 		sectors := b.blocks * uint64(o.block) / aoe.SectorSize
-		if sectors > maxLedger/stateBytes {
+		if sectors > maxLedger/ledger.StateBytes {
 			return nil, fmt.Errorf("%w: --verify of %s would take %s of memory: give a smaller --size", errUsage,
-				bytesize.Format(int64(span)), bytesize.Format(int64(sectors*stateBytes)))
+				bytesize.Format(int64(span)), bytesize.Format(int64(sectors*ledger.StateBytes)))
 		}
-		b.ledger = newLedger(stamper{run: rand.Uint64(), seed: o.seed, addr: x.Addr}, sectors)
+		b.ledger = ledger.New(ledger.Stamper{Run: rand.Uint64(), Seed: o.seed, Addr: x.Addr}, sectors)
 		b.written = make([]bool, b.blocks)
 	}
 	b.makeJobs()
@@ -182,10 +183,10 @@ func (b *bench) start(to place, write bool, due time.Duration) error {
 		j.io.Op = initiator.Write
 	}
 	if b.ledger != nil && write {
-		b.ledger.sendWrite(j.io.LBA, j.io.Data)
+		b.ledger.SendWrite(j.io.LBA, j.io.Data)
 		b.written[to.block] = true
 	} else if b.ledger != nil {
-		b.ledger.sendRead(j.io.LBA, j.floors)
+		b.ledger.SendRead(j.io.LBA, j.floors)
 	}
 	return b.engine.Submit(&j.io)
 }
@@ -195,9 +196,9 @@ func (b *bench) end(io *initiator.IO) {
 	j := &b.jobs[io.User]
 	write := io.Op == initiator.Write
 	if b.ledger != nil && write {
-		b.ledger.wrote(io.LBA, len(io.Data), io.Err == nil, b.engine.Counters().Retransmits == 0)
+		b.ledger.Wrote(io.LBA, len(io.Data), io.Err == nil, b.engine.Counters().Retransmits == 0)
 	} else if b.ledger != nil && io.Err == nil {
-		b.ledger.didRead(io.LBA, io.Data, j.floors)
+		b.ledger.DidRead(io.LBA, io.Data, j.floors)
 	}
 	from := io.Sent
 	if j.due >= 0 {

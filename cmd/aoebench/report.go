@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vbladefs/cmd/internal/bytesize"
+	"vbladefs/target/aoe/initiator/ledger"
 )
 
 // print writes the result for a person.
@@ -61,7 +62,7 @@ func (r *result) printVerify(w io.Writer) {
 		return
 	}
 	fmt.Fprintf(w, "verify  %d sectors read and checked, %d of them not written by this run, %d bad\n", v.Checked, v.Unknown, v.Bad)
-	for _, name := range badNames {
+	for _, name := range ledger.BadNames {
 		if n := v.Kinds[name]; n > 0 {
 			fmt.Fprintf(w, "        %d %s\n", n, name)
 		}
@@ -83,7 +84,7 @@ func (p *progress) tell(phase string, b *bench) {
 		iops := float64(b.m.total-p.total) / since.Seconds()
 		bad := uint64(0)
 		if b.ledger != nil {
-			bad = b.ledger.badTotal()
+			bad = b.ledger.BadTotal()
 		}
 		fmt.Fprintf(p.w, "\r%-9s %9.0f IOPS %9.1f MB/s  %d errors, %d bad sectors, %d retransmitted \x1b[K",
 			phase, iops, iops*float64(b.o.block)/1e6, b.m.errors, bad, b.engine.Counters().Retransmits)

@@ -8,6 +8,7 @@ import (
 	"vbladefs/cmd/internal/bytesize"
 	"vbladefs/target/aoe"
 	"vbladefs/target/aoe/initiator"
+	"vbladefs/target/aoe/initiator/ledger"
 )
 
 // result is the report of one run; --json prints it as it stands. Rates are of
@@ -90,11 +91,11 @@ type latency struct {
 }
 
 type verification struct {
-	Checked uint64            `json:"sectors_checked"`
-	Unknown uint64            `json:"sectors_unknown"` // of them, not written by this run
-	Bad     uint64            `json:"bad_sectors"`
-	Kinds   map[string]uint64 `json:"bad_kinds,omitempty"`
-	First   []badSector       `json:"first_bad,omitempty"`
+	Checked uint64             `json:"sectors_checked"`
+	Unknown uint64             `json:"sectors_unknown"` // of them, not written by this run
+	Bad     uint64             `json:"bad_sectors"`
+	Kinds   map[string]uint64  `json:"bad_kinds,omitempty"`
+	First   []ledger.BadSector `json:"first_bad,omitempty"`
 }
 
 type targetCPU struct {
@@ -190,13 +191,13 @@ func (b *bench) verification() *verification {
 	if l == nil {
 		return nil
 	}
-	v := &verification{Checked: l.checked, Unknown: l.unknown, Bad: l.badTotal(), First: l.reports}
-	for k, n := range l.bad {
+	v := &verification{Checked: l.Checked, Unknown: l.Unknown, Bad: l.BadTotal(), First: l.Reports}
+	for k, n := range l.Bad {
 		if n > 0 {
 			if v.Kinds == nil {
 				v.Kinds = map[string]uint64{}
 			}
-			v.Kinds[badNames[k]] = n
+			v.Kinds[ledger.BadNames[k]] = n
 		}
 	}
 	return v

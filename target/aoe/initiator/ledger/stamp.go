@@ -1,4 +1,4 @@
-package main
+package ledger
 
 import (
 	"encoding/binary"
@@ -30,18 +30,19 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// stamper makes and reads the stamps of one run.
-type stamper struct {
-	run, seed uint64
-	addr      aoe.Addr
+// Stamper makes and reads the stamps of one run.
+type Stamper struct {
+	Run, Seed uint64
+	Addr      aoe.Addr
 }
 
-func (s *stamper) fill(sector []byte, lba uint64, gen uint32) {
+// Fill makes a sector the stamp of generation gen at lba.
+func (s *Stamper) Fill(sector []byte, lba uint64, gen uint32) {
 	b := sector[:aoe.SectorSize]
 	binary.BigEndian.PutUint64(b, stampMagic)
-	binary.BigEndian.PutUint64(b[atRun:], s.run)
-	binary.BigEndian.PutUint64(b[atSeed:], s.seed)
-	binary.BigEndian.PutUint32(b[atAddr:], addrWord(s.addr))
+	binary.BigEndian.PutUint64(b[atRun:], s.Run)
+	binary.BigEndian.PutUint64(b[atSeed:], s.Seed)
+	binary.BigEndian.PutUint32(b[atAddr:], addrWord(s.Addr))
 	binary.BigEndian.PutUint32(b[atGen:], gen)
 	binary.BigEndian.PutUint64(b[atLBA:], lba)
 	word := s.filler(lba, gen)
@@ -57,8 +58,8 @@ func (s *stamper) fill(sector []byte, lba uint64, gen uint32) {
 const fillerStep = 0x9e3779b97f4a7c15
 
 // filler is the first word of a stamp's filler.
-func (s *stamper) filler(lba uint64, gen uint32) uint64 {
-	x := s.run ^ s.seed + lba*0xbf58476d1ce4e5b9 + uint64(gen)*0x94d049bb133111eb
+func (s *Stamper) filler(lba uint64, gen uint32) uint64 {
+	x := s.Run ^ s.Seed + lba*0xbf58476d1ce4e5b9 + uint64(gen)*0x94d049bb133111eb
 	return (x ^ x>>29) * 0xff51afd7ed558ccd
 }
 
@@ -73,9 +74,9 @@ type content struct {
 	gen   uint32
 }
 
-func (s *stamper) read(sector []byte) content {
+func (s *Stamper) read(sector []byte) content {
 	b := sector[:aoe.SectorSize]
-	if binary.BigEndian.Uint64(b) != stampMagic || binary.BigEndian.Uint64(b[atRun:]) != s.run {
+	if binary.BigEndian.Uint64(b) != stampMagic || binary.BigEndian.Uint64(b[atRun:]) != s.Run {
 		return content{}
 	}
 	return content{ours: true, whole: crc32.Checksum(b[:atCRC], castagnoli) == binary.BigEndian.Uint32(b[atCRC:]),
@@ -83,7 +84,7 @@ func (s *stamper) read(sector []byte) content {
 }
 
 // endsAs reports whether sector ends as generation gen of lba does.
-func (s *stamper) endsAs(sector []byte, lba uint64, gen uint32) bool {
+func (s *Stamper) endsAs(sector []byte, lba uint64, gen uint32) bool {
 	const words = (atLastGen - atFiller) / 8
 	last := s.filler(lba, gen)
 	for range words - 1 {
@@ -93,7 +94,7 @@ func (s *stamper) endsAs(sector []byte, lba uint64, gen uint32) bool {
 }
 
 // firstBad is the offset of the first byte of filler that is not that of gen.
-func (s *stamper) firstBad(sector []byte, lba uint64, gen uint32) int {
+func (s *Stamper) firstBad(sector []byte, lba uint64, gen uint32) int {
 	word := s.filler(lba, gen)
 	for at := atFiller; at < atLastGen; at += 8 {
 		if binary.LittleEndian.Uint64(sector[at:]) != word {
