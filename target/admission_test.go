@@ -20,7 +20,7 @@ func TestStuckExportsLeaveRequests(t *testing.T) {
 	for i := range stuck + 1 {
 		name := fmt.Sprintf("d%d", i)
 		must(t, rig.Target().Do(target.AddDrive{Name: name, Path: rig.Disk(name, 1000, false)}))
-		must(t, rig.Target().Do(target.AddPort{Drive: name, Addr: at(i), Interface: "eth0"}))
+		must(t, rig.Target().Do(target.AddPort{Drive: name, Addr: at(i), Interface: "eth0", Quiet: true}))
 	}
 	rig.Collect("eth0", stuck+1)
 	m := rig.Machine()
