@@ -184,7 +184,7 @@ func (t *Target) missing(netif string) {
 			t.unhold(b, netif)
 		}
 	}
-	if s := t.wanting[netif]; s != nil {
+	if s := t.wanting[netif]; s != nil && !isPattern(netif) {
 		for b := range s.all {
 			t.hold(b, netif, fmt.Errorf("%w: %q", ErrNoInterface, netif))
 		}

@@ -36,9 +36,6 @@ func (op LimitMTU) apply(t *Target) error {
 	if err := CheckInterfaceName(op.Interface); err != nil {
 		return err
 	}
-	if isPattern(op.Interface) {
-		return fmt.Errorf("%w: %q: want the name of one interface", ErrNoInterface, op.Interface)
-	}
 	t.limit(t.realName(op.Interface), op.MTU)
 	return nil
 }

@@ -26,8 +26,9 @@ func CheckInterface(netif string) error {
 	if len(netif) > maxPatterns {
 		return fmt.Errorf("%w: a pattern of %d characters: want at most %d", ErrNoInterface, len(netif), maxPatterns)
 	}
+	plain := strings.NewReplacer("*", "", "?", "x")
 	for part := range strings.SplitSeq(netif, ",") {
-		letters := strings.ReplaceAll(part, EveryInterface, "")
+		letters := plain.Replace(part)
 		if part == "" || letters != "" && CheckInterfaceName(letters) != nil {
 			return fmt.Errorf("%w: %q in %q: want the name of an interface, with * for any characters and ? for one", ErrNoInterface, part, netif)
 		}
@@ -39,7 +40,8 @@ func CheckInterface(netif string) error {
 func (b *binding) many() bool { return isPattern(b.netif) }
 
 // matches reports whether b, which has a pattern, should be on the interface. A
-// lone * is for Ethernet; loopback is asked for by its name.
+// lone * is for Ethernet; loopback is asked for by its name. An interface that is
+// called like a pattern matches that one only.
 func (b *binding) matches(info Interface) bool {
 	for part := range strings.SplitSeq(b.netif, ",") {
 		switch {
@@ -47,7 +49,7 @@ func (b *binding) matches(info Interface) bool {
 			if info.Ethernet {
 				return true
 			}
-		case (info.Ethernet || info.Loopback) && intersect(part, info.Name):
+		case (info.Ethernet || info.Loopback) && !isPattern(info.Name) && intersect(part, info.Name):
 			return true
 		}
 	}

@@ -168,7 +168,8 @@ func (t *Target) lookup(name string) (Interface, error) {
 
 // CheckInterfaceName refuses what no interface can be called by the rules of the
 // kernel's dev_valid_name, and the names that the kernel takes and no command can
-// say: those with control characters, and those that begin with #, as comments do.
+// say: those with control characters, those that begin with #, as comments do, and
+// those that would be patterns.
 func CheckInterfaceName(name string) error {
 	const want = "want the name of an Ethernet interface, as ip link shows it"
 	control := func(c rune) bool { return c < ' ' || c == 0x7f }
@@ -179,6 +180,8 @@ func CheckInterfaceName(name string) error {
 	case strings.HasPrefix(name, "#"):
 		return fmt.Errorf("%w: %q: a word that begins with # is a comment: %s, or give it another (ip link set NAME name OTHER)",
 			ErrNoInterface, name, want)
+	case isPattern(name):
+		return fmt.Errorf("%w: %q: a word with *, ? or , is a pattern of names: want the name of one interface", ErrNoInterface, name)
 	}
 	return nil
 }

@@ -121,8 +121,12 @@ func (t *Target) rename(from string, info Interface) (configured bool) {
 	return len(bindings) > 0 || limited
 }
 
-// bindingsOf lists what belongs on the interface by its name.
+// bindingsOf lists what belongs on the interface by its name: nothing on one that
+// is called like a pattern.
 func (t *Target) bindingsOf(netif string) (list []*binding) {
+	if isPattern(netif) {
+		return nil
+	}
 	if n := t.netifs[netif]; n != nil {
 		for p := range n.ports.all {
 			if p.binding.netif == netif {

@@ -218,14 +218,24 @@ func TestRenamedWhileItWaitsForItsRival(t *testing.T) {
 // A name that no command could say is not followed; what is on every interface
 // stays.
 func TestRenamedToWhatCannotBeNamed(t *testing.T) {
-	m, tgt, _ := renaming(t)
-	tgt.InterfaceChanged(m.RenameInterface("eth0", "#x"))
-	for _, p := range tgt.Ports() {
-		if p.Interface != "eth0" && p.Interface != target.EveryInterface || p.Addr == shelf(1) && p.Up {
-			t.Errorf("a port is on %q, up %t", p.Interface, p.Up)
+	for _, name := range []string{"#x", target.EveryInterface, "eth?", "a,b", "w*"} {
+		m, tgt, _ := renaming(t)
+		must(t, tgt.Do(target.AddPort{Drive: "d", Addr: shelf(4), Interface: "wan*"}))
+		tgt.InterfaceChanged(m.RenameInterface("eth0", name))
+		if got, want := places(tgt), "1.0@eth0 2.0@eth0 3.0@* 4.0@wan*"; got != want {
+			t.Errorf("renamed to %q, ports at %s, want %s", name, got, want)
+		}
+		if p, _ := tgt.Port(shelf(1), "eth0"); p.Up {
+			t.Errorf("renamed to %q, the port of eth0 is up", name)
+		}
+		wantServed(t, m, name, shelf(3))
+		tgt.InterfaceChanged(m.RenameInterface(name, "eth0"))
+		wantServed(t, m, "eth0", shelf(1), shelf(3))
+		tgt.InterfaceChanged(m.RenameInterface("eth0", name))
+		m.RemoveInterface(name)
+		tgt.InterfaceVanished(name, 1)
+		if p, _ := tgt.Port(shelf(3), target.EveryInterface); strings.Contains(p.Down, name+`"`) {
+			t.Errorf("%q is gone: %s", name, p.Down)
 		}
 	}
-	wantServed(t, m, "#x", shelf(3))
-	tgt.InterfaceChanged(m.RenameInterface("#x", "eth0"))
-	wantServed(t, m, "eth0", shelf(1), shelf(3))
 }
