@@ -1,0 +1,83 @@
+package convert
+
+import (
+	"fmt"
+	"slices"
+
+	"vbladefs/compat/plan"
+	"vbladefs/target"
+	"vbladefs/target/aoe"
+)
+
+// join makes one plan of what came from several files: names that two of them
+// gave become different, and what both cannot have is a mistake.
+func (c *converter) join() {
+	c.addresses()
+	c.stores()
+	c.limits()
+	drives := make([]string, len(c.plan.Exports))
+	for i, e := range c.plan.Exports {
+		drives[i] = e.Drive
+	}
+	for i, drive := range plan.DriveNames(drives) {
+		e := &c.plan.Exports[i]
+		e.Drive, e.Name = drive, drive // names are only for plans that come later, and there is none
+	}
+}
+
+// addresses finds those that two files have.
+func (c *converter) addresses() {
+	at := map[aoe.Addr]int{}
+	for i, e := range c.plan.Exports {
+		if other, taken := at[e.Addr]; taken {
+			c.refuse(fmt.Errorf("%s: e%s is exported by %s, too: want another shelf or slot", c.origin[i], e.Addr, c.origin[other]))
+			continue
+		}
+		at[e.Addr] = i
+	}
+}
+
+// safest are write policies, the safest first.
+var safest = []target.Cache{target.CacheDurable, target.CacheDirect, target.CacheWriteback}
+
+// stores gives the exports of one path one write policy, which is the store's
+// here: the safest of them.
+func (c *converter) stores() {
+	first := map[string]int{}
+	for i, e := range c.plan.Exports {
+		at, again := first[e.Path]
+		if !again {
+			first[e.Path] = i
+			continue
+		}
+		a, b := c.plan.Exports[at].Cache, e.Cache
+		if a == b {
+			continue
+		}
+		best := safest[min(slices.Index(safest, a), slices.Index(safest, b))]
+		c.warn("%s: %s is exported with write policies %s and %s: it has one here, %s", c.origin[i], e.Path, a, b, best)
+		for k := range c.plan.Exports[:i+1] {
+			if o := &c.plan.Exports[k]; o.Path == e.Path {
+				o.Cache = best
+			}
+		}
+	}
+}
+
+// limits has one MTU limit of each interface, the smallest.
+func (c *converter) limits() {
+	at := map[string]int{}
+	var limits []target.MTULimit
+	for _, l := range c.plan.Limits {
+		i, again := at[l.Interface]
+		switch {
+		case !again:
+			at[l.Interface] = len(limits)
+			limits = append(limits, l)
+		case limits[i].MTU != l.MTU:
+			c.warn("interface %s has MTU limits %d and %d: it has one here, the smaller", l.Interface, limits[i].MTU, l.MTU)
+			limits[i].MTU = min(limits[i].MTU, l.MTU)
+		}
+	}
+	c.plan.Limits = limits
+}
