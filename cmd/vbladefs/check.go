@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 )
 
 // check looks for mistakes in states without changing anything.
@@ -46,21 +45,7 @@ func check(args []string, stdout io.Writer) error {
 const maxState = 1 << 30
 
 // readState reads a file, or standard input for "-". What is empty is no nil.
-func readState(file string) ([]byte, error) {
-	from := os.Stdin
-	if file != "-" {
-		var err error
-		if from, err = os.Open(file); err != nil {
-			return nil, err
-		}
-		defer from.Close()
-	}
-	text, err := io.ReadAll(io.LimitReader(from, maxState+1))
-	if err == nil && len(text) > maxState {
-		err = fmt.Errorf("%s: more than %d bytes: this is no state", file, maxState)
-	}
-	return text, err
-}
+func readState(file string) ([]byte, error) { return readLimited(file, maxState) }
 
 // flags is the command line of a sub-command.
 type flags struct {

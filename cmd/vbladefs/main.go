@@ -61,6 +61,7 @@ func init() { // a variable that refers to itself through help
 		{"save", "[-mount DIRECTORY] [FILE]", "make what is exported durable now, or copy it to FILE", save},
 		{"restore", "[-mount DIRECTORY] [-exact] FILE", "export what FILE, a copy of the state, says", restoreState},
 		{"check", "FILE...", "find mistakes in copies of the state", check},
+		{"convert", "[options] FILE...", "make a state of configuration files of ggaoed, qaoed and vblade", convertFiles},
 		{"install-links", "[options] DIRECTORY", "make links in DIRECTORY to start the daemons under their own names", installLinks},
 		{"help", "[ctl]", "show this, or what each file of the tree takes and gives", helpCommand},
 		{"version", "", "show the version", func(_ []string, w io.Writer) error {
