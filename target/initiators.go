@@ -34,26 +34,26 @@ func keyHost(key uint64) (mac aoe.MAC) {
 
 // run is requests of one host to one port that come one after the other.
 type run struct {
-	port *port // nil: there is none
-	host aoe.MAC
+	port *port  // nil: there is none
+	key  uint64 // of the host
 	n    uint32
 }
 
 // heard counts a request; those of a run are counted at its end, together.
-func (w *worker) heard(p *port, src aoe.MAC) {
-	if r := &w.said; r.port == p && r.host == src {
+func (w *worker) heard(p *port, key uint64) {
+	if r := &w.said; r.port == p && r.key == key {
 		r.n++
 		return
 	}
 	w.endRun()
-	w.said = run{p, src, 1}
+	w.said = run{p, key, 1}
 }
 
-// endRun ends the run that there is, if any: at the latest before replies to it
-// are sent.
+// endRun ends the run that there is, if any: with the batch, and before replies
+// to it are sent.
 func (w *worker) endRun() {
 	if r := &w.said; r.port != nil {
-		r.port.heard(r.host, r.n, w.second)
+		r.port.heard(r.key, r.n, w.second)
 		r.port = nil
 	}
 }
@@ -62,8 +62,7 @@ func (w *worker) endRun() {
 // home of p calls it: requests to wildcards, which others serve, do not count.
 // Mostly a request comes from the same host as the one before, and takes nothing
 // but memory of p that serving it takes anyway.
-func (p *port) heard(src aoe.MAC, n, second uint32) {
-	key := hostKey(src)
+func (p *port) heard(key uint64, n, second uint32) {
 	if p.latest.Load() == key && p.seen.Load() == second {
 		p.repeats.Add(n)
 		return

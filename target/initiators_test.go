@@ -6,6 +6,7 @@ import (
 
 	"vbladefs/target"
 	"vbladefs/target/aoe"
+	"vbladefs/target/targettest"
 )
 
 // Hosts are told apart and counted; wildcards, and hosts that are shut out, are
@@ -57,6 +58,20 @@ func TestInitiatorsOfABatch(t *testing.T) {
 	if !maps.Equal(got, want) {
 		t.Errorf("counted %v, want %v", got, want)
 	}
+}
+
+// Who asks is known while the reply waits for the drive.
+func TestInitiatorWhoWaits(t *testing.T) {
+	rig := serving(t)
+	m := rig.Machine()
+	m.SetMode(targettest.Held)
+	rig.Send("eth0", readFrame(blade, 1, 0, 1))
+	m.Quiesce()
+	if list := rig.Target().Initiators(blade); len(list) != 1 || list[0].Host != alice || list[0].Requests != 1 {
+		t.Errorf("the initiators are %v, want one request of %v", list, alice)
+	}
+	m.FinishAll()
+	rig.Collect("eth0", 1)
 }
 
 // A flood of forged sources neither grows the list nor drives out who works.

@@ -51,7 +51,7 @@ func (w *worker) request(p *port, h aoe.Header, frame []byte) {
 		return
 	}
 	if !h.Addr.Wildcard() {
-		w.heard(p, h.Src)
+		w.heard(p, hostKey(h.Src))
 	}
 	reply := h.Reply(p.addr, w.mac)
 	if h.Version != aoe.Version {

@@ -33,7 +33,7 @@ type worker struct {
 	mac    aoe.MAC // of the interface, as of this turn
 	room   int     // bytes of the largest frame that it carries, as of this turn
 	second uint32  // of Unix time, as of a few turns ago
-	said   run     // of requests, to be counted; none between two turns
+	said   run     // of requests of this batch, to be counted
 	began  time.Time
 	clock  int64 // nanoseconds since then, as of the last batch that was taken or reaped
 
@@ -184,6 +184,7 @@ func (w *worker) receive() bool {
 		bytes += len(frame)
 		w.frame(table, frame)
 	}
+	w.endRun()
 	w.netif.received.add(n, bytes)
 	w.link.Release()
 	return true
@@ -221,7 +222,6 @@ func (w *worker) send() {
 	if len(w.headers) == 0 {
 		return
 	}
-	w.endRun()
 	if w.link != nil && w.broken == nil {
 		// Frames of this batch may still be borrowed, so the end of the turn
 		// gives a broken link up.
@@ -276,8 +276,14 @@ func (w *worker) reply() []byte {
 // makeRoom sends the replies of this turn so far when there is no room for another.
 func (w *worker) makeRoom() {
 	if len(w.headers) == batchFrames {
-		w.send()
+		w.sendEarly()
 	}
+}
+
+// sendEarly sends the replies to what came so far of a batch.
+func (w *worker) sendEarly() {
+	w.endRun()
+	w.send()
 }
 
 // queueReply queues the reply frame header+payload; r, if not nil, goes back
