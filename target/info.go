@@ -20,8 +20,9 @@ type Stats struct {
 	ATAErrors    uint64 // of the Errors, those with an ATA error
 	Full         uint64 // of the Dropped, those that came while all buffers were in use
 	Depth        uint64 // sum of what each read, write and flush found in flight, itself included
-	// Sums of the time from a request's arrival to its reply, as the clock of a worker
-	// shows it, which stands still during a turn: what needs no waiting takes none.
+	// Sums of the time from when a request was put aside, to wait for its disk or for
+	// earlier requests, to its reply. The clock of a worker stands still during a turn:
+	// what is done at once, or within the turn, takes none.
 	ReadTime, WriteTime, OtherTime time.Duration
 }
 
@@ -120,7 +121,8 @@ type Initiator struct {
 	Last      time.Time // to the second
 }
 
-// Traffic counts frames of AoE.
+// Traffic counts frames of AoE. A worker adds what it counted every few turns, and
+// before it sleeps.
 type Traffic struct{ Frames, Bytes, Batches uint64 }
 
 // InterfaceInfo describes an interface with ports at one moment.

@@ -34,9 +34,10 @@ func keyHost(key uint64) (mac aoe.MAC) {
 
 // run is requests of one host to one port that come one after the other.
 type run struct {
-	port *port  // nil: there is none
-	key  uint64 // of the host
-	n    uint32
+	port  *port  // nil: there is none
+	key   uint64 // of the host
+	n     uint32
+	depth uint64 // see counters
 }
 
 // heard counts a request; those of a run are counted at its end, together.
@@ -46,7 +47,7 @@ func (w *worker) heard(p *port, key uint64) {
 		return
 	}
 	w.endRun()
-	w.said = run{p, key, 1}
+	w.said = run{p, key, 1, 0}
 }
 
 // endRun ends the run that there is, if any: with the batch, and before replies
@@ -54,6 +55,9 @@ func (w *worker) heard(p *port, key uint64) {
 func (w *worker) endRun() {
 	if r := &w.said; r.port != nil {
 		r.port.heard(r.key, r.n, w.second)
+		if r.depth > 0 {
+			r.port.counts.depth.Add(r.depth)
+		}
 		r.port = nil
 	}
 }

@@ -35,19 +35,6 @@ type netif struct {
 	received, sent traffic
 }
 
-// traffic counts frames, once a batch.
-type traffic struct{ frames, bytes, batches atomic.Uint64 }
-
-func (t *traffic) add(frames, bytes int) {
-	t.frames.Add(uint64(frames))
-	t.bytes.Add(uint64(bytes))
-	t.batches.Add(1)
-}
-
-func (t *traffic) describe() Traffic {
-	return Traffic{t.frames.Load(), t.bytes.Load(), t.batches.Load()}
-}
-
 // name is what n is called now.
 func (n *netif) name() string { return n.info.Load().Name }
 

@@ -31,7 +31,7 @@ type request struct {
 	op       Op
 	lba      uint64 // in the store
 	sectors  int
-	began    int64 // when it came, by the clock of w
+	began    int64 // when it was blocked or submitted, by the clock of w; 0: neither
 	blockers int   // earlier requests that it waits for; guarded by device.order.mu
 }
 

@@ -25,8 +25,8 @@ func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q 
 		p.counts.dropped.Add(1)
 		return
 	}
-	p.counts.depth.Add(uint64(p.counts.inFlight.Add(1)))
-	r.began = w.clock
+	w.said.depth += uint64(p.counts.inFlight.Add(1)) // p has just been heard
+	r.began = 0
 	r.port, r.device, r.header, r.ata = p, d, h, a
 	r.op, r.lba, r.sectors = op, p.window.first+q.LBA, q.Sectors
 	free := d.order.enter(r)
@@ -36,6 +36,7 @@ func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q 
 		r.op = OpWriteDurable
 	}
 	if !free {
+		r.began = w.now()
 		copy(r.data(), payload)
 		return
 	}
@@ -45,7 +46,7 @@ func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q 
 			return
 		}
 		copy(r.data(), payload)
-		w.queue.Submit(d.store, r.op, r.data(), r.offset(), r.token)
+		w.submit(r, r.op)
 		return
 	}
 	w.start(r)
@@ -75,6 +76,15 @@ func (w *worker) start(r *request) {
 		w.ready = r.device.order.leave(r, w.ready)
 		w.answer(r, err)
 		return
+	}
+	w.submit(r, op)
+}
+
+// submit hands r to the queue to be done meanwhile. Its time begins here unless
+// it was blocked before.
+func (w *worker) submit(r *request, op Op) {
+	if r.began == 0 {
+		r.began = w.now()
 	}
 	w.queue.Submit(r.device.store, op, r.data(), r.offset(), r.token)
 }
@@ -125,7 +135,7 @@ func (w *worker) answer(r *request, err error) {
 		}
 	} else {
 		result = result.Done()
-		p.count(r, w.clock-r.began)
+		p.count(r, w.took(r))
 	}
 	if r.op == OpRead && err == nil {
 		w.makeRoom()
@@ -147,6 +157,15 @@ func transient(err error) bool {
 	var errno syscall.Errno
 	return errors.As(err, &errno) &&
 		(errno == syscall.ENOMEM || errno == syscall.EAGAIN || errno == syscall.EINTR || errno == syscall.ENOBUFS)
+}
+
+// took is how long r waited, in nanoseconds; 0 for what was done at once, the
+// time of which nobody has asked for.
+func (w *worker) took(r *request) int64 {
+	if r.began == 0 {
+		return 0
+	}
+	return w.now() - r.began
 }
 
 // count counts a transfer that succeeded, after so many nanoseconds.

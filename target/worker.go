@@ -13,7 +13,7 @@ const (
 	batchFrames  = 64        // frames taken, and replies sent, with one call
 	replyStride  = 2048 + 64 // a header or a whole small reply; off the power of two so that headers spread over the cache
 	replyMaximum = 2048
-	clockTurns   = 64 // after which a busy worker asks for the time: soon, and not felt
+	clockTurns   = 64 // after which a busy worker ticks: soon, and not felt
 )
 
 // worker serves one interface, or its share of it: one goroutine locked to its
@@ -35,7 +35,9 @@ type worker struct {
 	second uint32  // of Unix time, as of a few turns ago
 	said   run     // of requests of this batch, to be counted
 	began  time.Time
-	clock  int64 // nanoseconds since then, as of the last batch that was taken or reaped
+	clock  int64 // nanoseconds since then, as of this turn; 0: nobody has asked for it, see now
+
+	received, sent Traffic // since the last tick
 
 	opened  atomic.Pointer[Link] // the link, for its counters
 	devices int                  // whose home this is; guarded by Target.ops
@@ -56,6 +58,7 @@ type worker struct {
 	headers  [][]byte
 	payloads [][]byte
 	sending  []*request
+	bytes    int // of headers and payloads
 
 	mail    mailbox
 	stopped bool
@@ -106,6 +109,7 @@ func (w *worker) run() {
 		}
 		w.idle()
 	}
+	w.tick(time.Now())
 	w.closeLink()
 	if err := w.queue.Close(); err != nil {
 		w.target.log.WithError(err).Error("closing an I/O queue; its memory stays, as it may be in use still")
@@ -140,17 +144,30 @@ func (w *worker) idle() {
 	w.tick(woken)
 }
 
-// tick sets the clock of w.
-func (w *worker) tick(now time.Time) { w.second = uint32(now.Unix()) }
+// tick sets the second of w, and shows what passed its link.
+func (w *worker) tick(now time.Time) {
+	w.second = uint32(now.Unix())
+	w.netif.received.take(&w.received)
+	w.netif.sent.take(&w.sent)
+}
+
+// now is the time of this turn, in nanoseconds since w began: that of the first
+// call, as one reading of the clock costs as much as a third of a request.
+func (w *worker) now() int64 {
+	if w.clock == 0 {
+		w.clock = int64(time.Since(w.began))
+	}
+	return w.clock
+}
 
 // turn does all that can be done now, and reports whether there was anything.
 func (w *worker) turn() bool {
 	busy := false
 	info := w.netif.info.Load()
-	w.mac, w.room, w.wildcards = aoe.MAC(info.MAC), w.netif.mtu()+aoe.EthernetSize, 0
+	w.mac, w.room, w.wildcards, w.clock = aoe.MAC(info.MAC), w.netif.mtu()+aoe.EthernetSize, 0, 0
 	if w.mail.waiting.Load() {
 		w.readMail()
-		busy = true
+		busy, w.clock = true, 0 // what it called may have waited
 	}
 	if w.link != nil && w.receive() {
 		busy = true
@@ -176,16 +193,17 @@ func (w *worker) receive() bool {
 	if n == 0 {
 		return false
 	}
-	w.clock = int64(time.Since(w.began))
 	table := w.netif.table.Load()
-	touch(table, w.frames[:n])
+	if n > 1 {
+		touch(table, w.frames[:n])
+	}
 	bytes := 0
 	for _, frame := range w.frames[:n] {
 		bytes += len(frame)
 		w.frame(table, frame)
 	}
 	w.endRun()
-	w.netif.received.add(n, bytes)
+	w.received.batch(n, bytes)
 	w.link.Release()
 	return true
 }
@@ -207,9 +225,6 @@ func touch(t *table, frames [][]byte) {
 // reap collects what the queue finished.
 func (w *worker) reap() bool {
 	n := w.queue.Reap(w.tokens[:], w.errs[:])
-	if n > 0 {
-		w.clock = int64(time.Since(w.began))
-	}
 	for i, token := range w.tokens[:n] {
 		w.finish(&w.pool.requests[token], w.errs[i])
 		w.errs[i] = nil
@@ -226,21 +241,13 @@ func (w *worker) send() {
 		// Frames of this batch may still be borrowed, so the end of the turn
 		// gives a broken link up.
 		_, w.broken = w.link.Send(w.headers, w.payloads)
-		w.netif.sent.add(len(w.headers), w.bytes())
+		w.sent.batch(len(w.headers), w.bytes)
 	}
-	w.headers, w.payloads = w.headers[:0], w.payloads[:0]
+	w.headers, w.payloads, w.bytes = w.headers[:0], w.payloads[:0], 0
 	for _, r := range w.sending {
 		w.pool.put(r)
 	}
 	w.sending = w.sending[:0]
-}
-
-// bytes is the length of the replies of this turn.
-func (w *worker) bytes() (sum int) {
-	for i := range w.headers {
-		sum += len(w.headers[i]) + len(w.payloads[i])
-	}
-	return sum
 }
 
 // lose gives up a link that is of no more use; the target looks for the
@@ -291,6 +298,7 @@ func (w *worker) sendEarly() {
 func (w *worker) queueReply(header, payload []byte, r *request) {
 	w.headers = append(w.headers, header)
 	w.payloads = append(w.payloads, payload)
+	w.bytes += len(header) + len(payload)
 	if r != nil {
 		w.sending = append(w.sending, r)
 	}
