@@ -33,6 +33,11 @@ func BorrowNumber(t *Target, netif string, i int) *Borrowed {
 func (b *Borrowed) Turn() bool { return b.w.turn() }
 func (b *Borrowed) Return()    { close(b.back) }
 
+// Hear counts a request of a host at a second of Unix time.
+func (b *Borrowed) Hear(a aoe.Addr, src aoe.MAC, second uint32) {
+	b.w.netif.table.Load().get(a).heard(hostKey(src), 1, second)
+}
+
 // Spoil fills the memory of the next replies, so that what is not written shows.
 func (b *Borrowed) Spoil() {
 	copy(b.w.scratch, bytes.Repeat([]byte{0xee}, 4*replyStride))

@@ -71,27 +71,32 @@ func (p *port) heard(key uint64, n, second uint32) {
 		p.repeats.Add(n)
 		return
 	}
-	p.hosts.credit(p.latest.Load(), uint64(p.repeats.Swap(0)), p.seen.Load())
+	p.hosts.credit(p.latest.Load(), uint64(p.repeats.Swap(0)), p.seen.Load(), second)
 	p.latest.Store(key)
 	p.seen.Store(second)
 	p.repeats.Store(n)
 }
 
-// credit adds n requests of a host.
-func (l *hosts) credit(key, n uint64, second uint32) {
+// credit adds n requests of a host at a second.
+func (l *hosts) credit(key, n uint64, second, now uint32) {
 	if key == 0 {
 		return
 	}
-	i := l.slot(key)
+	i := l.slot(key, now)
 	l.counts[i].Add(n)
 	l.seen[i].Store(second)
 }
 
+// hostSilence is for how many seconds a host may be silent and still counts as one
+// that works.
+const hostSilence = 60
+
 // slot returns the place of a host. A new one takes a free place, or that of who
-// was heard least lately, and of those, least often: a flood of forged sources
-// does not drive out who works.
-func (l *hosts) slot(key uint64) int {
+// has been silent longest, or if nobody has for long, of who was heard least often:
+// a flood of forged sources does not drive out who works.
+func (l *hosts) slot(key uint64, now uint32) int {
 	least := 0
+	lately := func(i int) uint32 { return min(l.seen[i].Load(), now-min(now, hostSilence)) }
 	for i := range l.keys {
 		switch l.keys[i].Load() {
 		case key:
@@ -100,7 +105,7 @@ func (l *hosts) slot(key uint64) int {
 			l.keys[i].Store(key)
 			return i
 		}
-		if order := cmp.Compare(l.seen[i].Load(), l.seen[least].Load()); order < 0 ||
+		if order := cmp.Compare(lately(i), lately(least)); order < 0 ||
 			order == 0 && l.counts[i].Load() < l.counts[least].Load() {
 			least = i
 		}

@@ -2,6 +2,7 @@ package target_test
 
 import (
 	"maps"
+	"slices"
 	"testing"
 
 	"vbladefs/target"
@@ -98,4 +99,31 @@ func TestForgedInitiators(t *testing.T) {
 		}
 	}
 	t.Errorf("who works is not among %v", list)
+}
+
+// Who works is silent between two requests, while others may be forged. Who is
+// silent for more than a minute is forgotten for any.
+func TestForgedBetweenSeconds(t *testing.T) {
+	rig := serving(t)
+	worker := target.Borrow(rig.Target(), "eth0")
+	defer worker.Return()
+	flood := func(second uint32) {
+		for i := range 100 {
+			worker.Hear(blade, host(i), second)
+		}
+	}
+	known := func() bool {
+		return slices.ContainsFunc(rig.Target().Initiators(blade), func(i target.Initiator) bool { return i.Host == alice })
+	}
+	for range 2 {
+		worker.Hear(blade, alice, 1000)
+	}
+	for _, second := range []uint32{1000, 1001, 1060} {
+		if flood(second); !known() {
+			t.Fatalf("%d s later who works is not known any more", second-1000)
+		}
+	}
+	if flood(1061); known() {
+		t.Error("who was silent for 61 s has kept its place from those that were not")
+	}
 }
