@@ -9,10 +9,10 @@ package single
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/sirupsen/logrus"
@@ -56,21 +56,10 @@ func newRun(name string, own daemon.Own, stdout, stderr io.Writer) *run {
 	} else {
 		r.log.SetOutput(stderr)
 		r.log.SetLevel(logrus.WarnLevel) // nothing is said while all is well
-		r.log.SetFormatter(plain(name))
+		r.log.SetFormatter(daemon.Plain(name + ": "))
 	}
 	r.log.AddHook(r.events)
 	return r
-}
-
-// plain formats a log line as programs of one line a trouble do.
-type plain string
-
-func (p plain) Format(e *logrus.Entry) ([]byte, error) {
-	line := fmt.Sprintf("%s: %s", string(p), e.Message)
-	if err, ok := e.Data[logrus.ErrorKey]; ok {
-		line += fmt.Sprintf(": %v", err)
-	}
-	return []byte(line + "\n"), nil
 }
 
 // serve exports e until a signal ends it. line is what to say when it serves,
@@ -102,7 +91,7 @@ func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Si
 	if _, err := io.WriteString(r.stdout, said); err != nil {
 		r.log.Warnf("the start line could not be written: %v", err)
 	}
-	r.log.Info(said)
+	r.log.Info(strings.TrimSpace(said))
 	r.ready.Serving()
 	return (<-signals).(syscall.Signal), nil
 }
