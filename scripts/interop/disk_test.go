@@ -17,6 +17,7 @@ type disk struct {
 	file      string
 	loop      string // /dev/loopN
 	sizeBytes int64
+	cached    bool // its daemon writes through the page cache, and a loop device's is not its file's
 }
 
 // newDisk makes one for as long as the test runs. The loop device is detached at once, which the kernel carries out when
@@ -52,6 +53,9 @@ func newDisk(t *testing.T, sizeBytes int64) disk {
 // sum is the host's view of the whole disk.
 func (d disk) sum(t *testing.T) string {
 	t.Helper()
+	if d.cached {
+		d.sync(t)
+	}
 	file, err := os.Open(d.file)
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +66,19 @@ func (d disk) sum(t *testing.T) string {
 		t.Fatalf("%s: %d bytes, not %d; %v", d.file, n, d.sizeBytes, err)
 	}
 	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// sync has the file contain what was written to the loop device.
+func (d disk) sync(t *testing.T) {
+	t.Helper()
+	device, err := os.OpenFile(d.loop, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	if err := device.Sync(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func sumOf(data []byte) string {
