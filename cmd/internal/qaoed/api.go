@@ -70,7 +70,7 @@ func (a *api) serve() {
 		}
 		go func() {
 			defer a.leave(c)
-			if err := a.attend(c); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+			if err := a.attend(c); !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 				a.log.Infof("API: a client was sent away: %v", err)
 			}
 		}()
