@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/sirupsen/logrus"
@@ -28,13 +29,18 @@ func (s *Served) Plan() plan.Plan { return s.now }
 // Change serves next from now on. What does not differ is not touched; a device
 // or an interface that is missing is waited for. An export that cannot be
 // served is logged and left out, and tried again by the next change; its name is
-// among failed.
+// among failed. One that cannot end, since its drive does not finish what it was
+// asked for, is ended by the next change.
 func (s *Served) Change(next plan.Plan) (failed []string) {
 	wrong := map[string]bool{}
+	stuck := map[aoe.Addr]bool{}
 	s.Daemon.Apply(s.operations(next), func(op target.Operation, err error) {
 		e := concerned(next, op)
 		if e == nil {
 			s.Log.WithError(err).Warnf("%T", op) // what was to end has ended otherwise
+			if end, ok := op.(target.RemoveBlade); ok && errors.Is(err, target.ErrNotDrained) {
+				stuck[end.Addr] = true
+			}
 			return
 		}
 		if !wrong[e.Name] {
@@ -43,6 +49,7 @@ func (s *Served) Change(next plan.Plan) (failed []string) {
 		}
 		wrong[e.Name] = true
 	})
+	before := s.now.Exports
 	s.now = next
 	s.now.Exports = slices.Clone(next.Exports)
 	s.now.Exports = slices.DeleteFunc(s.now.Exports, func(e plan.Export) bool {
@@ -51,7 +58,19 @@ func (s *Served) Change(next plan.Plan) (failed []string) {
 		}
 		return wrong[e.Name]
 	})
+	s.now.Exports = append(s.now.Exports, remaining(before, next, stuck)...)
 	return failed
+}
+
+// remaining are exports of before that could not end and have nothing in their
+// place.
+func remaining(before []plan.Export, next plan.Plan, stuck map[aoe.Addr]bool) (list []plan.Export) {
+	for _, e := range before {
+		if stuck[e.Addr] && !slices.ContainsFunc(next.Exports, func(n plan.Export) bool { return n.Name == e.Name || n.Addr == e.Addr }) {
+			list = append(list, e)
+		}
+	}
+	return list
 }
 
 // operations make next of what is served.
