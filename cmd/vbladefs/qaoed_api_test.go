@@ -194,13 +194,20 @@ func TestQdctl(t *testing.T) {
 	first, _ := image(t, mib)
 	second, content := image(t, mib)
 	config := "apisocket = $S; access-list { name = few; policy = reject; }\ndefault { interface = eth0; shelf = 0; slot = 3; }\ndevice { target = " + first + "; }\n"
-	q := startQaoed(t, here, config)
+	tree := mountDir(t)
+	q := startQaoed(t, here, config, "--mount", tree)
+	q.dir = tree
 	q.says("Qaoed status: \n   Running threads:   4\n   exported targets:  1\n   open interfaces:   1\n", "show", "status")
 	q.says("acl -- few\n", "show", "acl")
 	q.says("Successfully added new target\nTarget: "+second+"\nShelf:  0\nSlot:   4\nInterface: eth0\nBroadcast: 1\nWritecache: 1\n",
 		"add", "target", second)
 	checkBytes(t, "the target that was added", readAll(t, client.open("0.4")), content)
-	row := func(path string, slot int) string { return fmt.Sprintf("%-35s      0  %6d          eth0\n", path, slot) }
+	if got, want := q.cat("targets/ports"), "e0.3 eth0 20 0 2 up\ne0.4 eth0 20 0 2 up\n"; got != want {
+		t.Errorf("targets/ports: %q, want %q", got, want)
+	}
+	row := func(path string, slot int) string {
+		return fmt.Sprintf("%-35s      0  %6d          eth0\n", path, slot)
+	}
 	title := "NAME                                 SHELF    SLOT     INTERFACE\n\n"
 	q.says(title+row(first, 3)+row(second, 4), "show", "targets")
 	q.says("Command failed!\n", "add", "target", second, "0", "3")
@@ -217,6 +224,7 @@ func TestQdctl(t *testing.T) {
 	q.says(title+row(first, 3), "show", "targets")
 	client.discovers("0.3")
 	q.endsBy(syscall.SIGTERM)
+	q.checkUnmounted()
 	q.says("Failed to connect to API: connect() - No such file or directory\n", "show", "status")
 }
 
@@ -295,6 +303,11 @@ func TestQaoedSocket(t *testing.T) {
 	_ = second.cmd.Process.Signal(syscall.SIGHUP)
 	old := second.socket
 	second.socket = moved
+	second.awaitAPI()
+	if err := os.Remove(moved); err != nil { // as those do who tidy up /tmp
+		t.Fatal(err)
+	}
+	_ = second.cmd.Process.Signal(syscall.SIGHUP)
 	second.awaitAPI()
 	second.await("the old socket is gone", func() bool {
 		_, err := os.Lstat(old)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ const (
 // api answers clients on a socket.
 type api struct {
 	path     string
+	file     os.FileInfo // of the socket
 	listener *net.UnixListener
 	actions  qaoed.Actions
 	log      *logrus.Logger
@@ -48,7 +50,17 @@ func listen(path string, actions qaoed.Actions, log *logrus.Logger) (*api, error
 	if err != nil {
 		return nil, fmt.Errorf("apisocket: %w", err)
 	}
-	return &api{path: path, listener: l, actions: actions, log: log}, nil
+	file, err := os.Lstat(path)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return &api{path: path, file: file, listener: l, actions: actions, log: log}, nil
+}
+
+// reachable reports whether the socket is still where it was made.
+func (a *api) reachable() bool {
+	there, err := os.Lstat(a.path)
+	return err == nil && os.SameFile(there, a.file)
 }
 
 // serve takes clients until close.
@@ -199,7 +211,11 @@ func (a *api) close() error {
 		_ = c.SetReadDeadline(time.Now()) // a busy one gets its reply
 	}
 	a.mu.Unlock()
-	err := errors.Join(daemon.RemoveSocket(a.path), a.listener.Close())
+	var err error
+	if a.reachable() {
+		err = daemon.RemoveSocket(a.path)
+	}
+	err = errors.Join(err, a.listener.Close())
 	a.clients.Wait()
 	return err
 }

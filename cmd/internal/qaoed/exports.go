@@ -123,10 +123,20 @@ func (x *exports) RemoveTarget(t qaoed.Target) error {
 		next, gone, err = c.RemoveTarget(d.Addr, d.Interface)
 		return next, nil, err
 	})
-	if err == nil {
-		x.log.Infof("%s: %s was removed through the API", gone.Addr, gone.Path)
+	switch {
+	case err != nil:
+		return err
+	case x.stuck(gone.Addr):
+		return fmt.Errorf("%w: %s is served until its drive has finished them and another change ends it", target.ErrNotDrained, gone.Addr)
 	}
-	return err
+	x.log.Infof("%s: %s was removed through the API", gone.Addr, gone.Path)
+	return nil
+}
+
+// stuck reports whether an address is served that should not be.
+func (x *exports) stuck(addr aoe.Addr) bool {
+	_, there := x.served.Daemon.Exports.Blade(addr)
+	return there && !slices.ContainsFunc(x.now.Load().Devices, func(d qaoed.Device) bool { return d.Addr == addr })
 }
 
 // SetMTU sets the MTU of an interface, -1 for its own.

@@ -32,8 +32,10 @@ type server struct {
 // run is the daemon from start to end; ready is where to tell that it serves, if
 // somebody waits in the foreground for one in the background.
 func run(o options, ready *daemon.Ready, stdout, stderr io.Writer) int {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	// Two channels, so that no end is lost among requests to reload.
+	again, end := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	signal.Notify(end, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	signal.Ignore(syscall.SIGPIPE)
 	s := newServer(o, ready != nil, stderr)
 	if err := s.start(); err != nil {
@@ -42,16 +44,17 @@ func run(o options, ready *daemon.Ready, stdout, stderr io.Writer) int {
 		return complain(stdout, stderr, err)
 	}
 	ready.Serving()
-	for received := range signals {
-		if received != syscall.SIGHUP {
+	for {
+		select {
+		case received := <-end:
 			s.stop()
 			return daemon.EndBy(received.(syscall.Signal))
-		}
-		if err := s.reload(); err != nil {
-			s.log.Errorf("%s is not taken, and all stays as it is: %v", o.config, err)
+		case <-again:
+			if err := s.reload(); err != nil {
+				s.log.Errorf("%s is not taken, and all stays as it is: %v", o.config, err)
+			}
 		}
 	}
-	return exitOK
 }
 
 // newServer logs to its configuration's log targets; in the foreground what is
@@ -135,7 +138,7 @@ func (s *server) nextAPI(c qaoed.Config) (*api, error) {
 	switch {
 	case c.APISocket == "":
 		return nil, nil
-	case s.api != nil && s.api.path == c.APISocket:
+	case s.api != nil && s.api.path == c.APISocket && s.api.reachable():
 		return s.api, nil
 	}
 	return listen(c.APISocket, s.exports, s.log)
