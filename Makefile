@@ -6,6 +6,9 @@
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
+BIN     ?= bin
+# LINKFLAGS=-force replaces programs called vblade, ggaoed and so on that are there.
+LINKFLAGS =
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unreleased)
 
 GO          = go
@@ -22,7 +25,7 @@ BENCH      = $(GO) run ./scripts/bench -rounds $(ROUNDS) -seconds $(SECONDS)
 .PHONY: build test check race interop lint demo bench bench-disk bench-control install clean setup
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/vbladefs ./cmd/aoebench
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN)/ ./cmd/vbladefs ./cmd/aoebench
 
 setup:
 	@scripts/setup.sh all race
@@ -61,12 +64,14 @@ bench-control: build
 	$(BENCH) -control $(BENCHFLAGS)
 
 install: build
-	install -D -m 755 bin/vbladefs $(DESTDIR)$(PREFIX)/sbin/vbladefs
-	install -D -m 755 bin/aoebench $(DESTDIR)$(PREFIX)/bin/aoebench
+	install -D -m 755 $(BIN)/vbladefs $(DESTDIR)$(PREFIX)/sbin/vbladefs
+	install -D -m 755 $(BIN)/aoebench $(DESTDIR)$(PREFIX)/bin/aoebench
 	install -m 755 scripts/kvadd scripts/kvdel scripts/kvstat scripts/aoectrl $(DESTDIR)$(PREFIX)/sbin/
 	install -D -m 644 docs/vbladefs.8 $(DESTDIR)$(PREFIX)/share/man/man8/vbladefs.8
+	install -D -m 644 docs/vbladefs-daemons.8 $(DESTDIR)$(PREFIX)/share/man/man8/vbladefs-daemons.8
 	install -D -m 644 docs/vbladefs-ctl.5 $(DESTDIR)$(PREFIX)/share/man/man5/vbladefs-ctl.5
 	install -D -m 644 docs/aoebench.1 $(DESTDIR)$(PREFIX)/share/man/man1/aoebench.1
+	$(BIN)/vbladefs install-links $(LINKFLAGS) -to vbladefs $(DESTDIR)$(PREFIX)/sbin
 
 clean:
 	rm -rf bin

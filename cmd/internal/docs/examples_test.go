@@ -150,13 +150,16 @@ func TestManualExamples(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			commands := here(t, blocks("docs/"+name, read(t, "docs/"+name)))
 			s := newSession(t)
-			if name != "vbladefs.8" {
+			if name != "vbladefs.8" && name != daemonsPage {
 				s.serve()
 			}
 			if name == "aoebench.1" {
 				s.run([]command{{"this test", "echo add /dev/loop1 0 1 eth0 > /run/vbladefs/aoeserver"}})
 			}
 			s.run(commands)
+			if name == daemonsPage {
+				s.exported("e0.3", "e2.0", "e2.1")
+			}
 		})
 	}
 }

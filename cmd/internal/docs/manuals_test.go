@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-var manuals = []string{"aoebench.1", "vbladefs-ctl.5", "vbladefs.8"}
+var manuals = []string{"aoebench.1", "vbladefs-ctl.5", daemonsPage, "vbladefs.8"}
 
 func read(t *testing.T, name string) string {
 	t.Helper()

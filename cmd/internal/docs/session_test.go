@@ -32,6 +32,9 @@ var bin = sync.OnceValues(func() (string, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return dir, fmt.Errorf("go build: %w\n%s", err, out)
 	}
+	if out, err := exec.Command(filepath.Join(dir, "vbladefs"), "install-links", dir).CombinedOutput(); err != nil {
+		return dir, fmt.Errorf("install-links: %w\n%s", err, out)
+	}
 	return dir, nil
 })
 
@@ -69,6 +72,7 @@ type session struct {
 	t            *testing.T
 	host, client netiotest.Netns
 	tree         string            // for /run/vbladefs
+	machine      string            // has folders for /run and /var/lib
 	loops        map[string]string // from the documents' devices to ours
 	daemon       *exec.Cmd
 	stderr       bytes.Buffer
@@ -77,7 +81,12 @@ type session struct {
 func newSession(t *testing.T) *session {
 	t.Helper()
 	need(t)
-	s := &session{t: t, tree: filepath.Join(t.TempDir(), "run"), loops: map[string]string{}}
+	s := &session{t: t, tree: filepath.Join(t.TempDir(), "run"), machine: t.TempDir(), loops: map[string]string{}}
+	for _, name := range []string{"run", "lib"} {
+		if err := os.Mkdir(filepath.Join(s.machine, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s.host, s.client = netiotest.Pair(t, 9000)
 	netiotest.Join(s.host, "eth1", s.client, "eth1", 9000)
 	for n := range 4 {
@@ -186,12 +195,15 @@ func (s *session) shell(text string) (string, error) {
 	if strings.HasPrefix(text, "aoebench ") {
 		where = s.client
 	}
-	prepared := where.Command("sh", "-ec", text)
+	prepared := where.Command("unshare", "--mount", "sh", "-c", ownFolders, s.machine, text)
 	cmd := exec.CommandContext(ctx, prepared.Path, prepared.Args[1:]...)
 	cmd.Env, cmd.Dir = s.env(), filepath.Dir(s.tree)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
+
+// ownFolders runs a command where the daemons' usual folders are the session's.
+const ownFolders = `mount --bind "$0/run" /run && mount --bind "$0/lib" /var/lib && exec sh -ec "$1"`
 
 func (s *session) env() []string {
 	return append(os.Environ(), "PATH="+programs(s.t)+":"+os.Getenv("PATH"))
@@ -228,6 +240,7 @@ func (s *session) start(words []string) {
 
 // stop ends the daemon, which must take its tree away and exit with 0.
 func (s *session) stop() {
+	s.endOthers()
 	if s.daemon == nil {
 		return
 	}
