@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -56,13 +57,20 @@ func (s *session) endOthers() {
 	}
 }
 
-// exported holds that the other host finds these addresses.
+// exported holds that the other host finds these addresses, in time.
 func (s *session) exported(addrs ...string) {
 	s.t.Helper()
-	out, err := s.shell("aoebench -i eth0 --discover")
-	for _, addr := range addrs {
-		if err != nil || !regexp.MustCompile(`\b`+addr+`\b`).MatchString(out) {
-			s.t.Errorf("%s is not found: %v\n%s\n%s", addr, err, out, s.log())
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		out, err := s.shell("aoebench -i eth0 --discover")
+		missing := slices.DeleteFunc(slices.Clone(addrs), func(addr string) bool {
+			return regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(addr) + ` `).MatchString(out)
+		})
+		if len(missing) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Errorf("not found: %v, %v\n%s\n%s", missing, err, out, s.log())
+			return
 		}
 	}
 }

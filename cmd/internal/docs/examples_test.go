@@ -86,6 +86,7 @@ var elsewhere = map[string]string{
 	"make demo":                   "Makefile",
 	"make test":                   "Makefile",
 	"make bench":                  "Makefile",
+	"make install":                "Makefile",
 	"make bench-disk":             "Makefile",
 }
 
@@ -142,6 +143,7 @@ func TestReadme(t *testing.T) {
 	_, sentences := spans("README.md", text)
 	s := newSession(t)
 	s.run(append(here(t, blocks("README.md", text)), sentences...))
+	s.exported("e0.1", "e0.2", "e0.3", "e1.0")
 }
 
 // TestManualExamples runs the examples of the manual pages.

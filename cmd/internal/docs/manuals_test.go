@@ -120,8 +120,8 @@ func TestBenchOptions(t *testing.T) {
 // TestBenchFields compares the fields of aoebench's JSON with its manual.
 func TestBenchFields(t *testing.T) {
 	var fields []string
-	for _, name := range []string{"result.go", "ledger.go", "main.go"} {
-		fields = append(fields, submatches("`json:\"([^,\"]+)", read(t, "cmd/aoebench/"+name))...)
+	for _, name := range []string{"cmd/aoebench/result.go", "target/aoe/initiator/ledger/ledger.go", "cmd/aoebench/main.go"} {
+		fields = append(fields, submatches("`json:\"([^,\"]+)", read(t, name))...)
 	}
 	var documented []string
 	for _, line := range submatches(`(?m)^\.(?:It )?Va (.*)$`, read(t, "docs/aoebench.1")) {
