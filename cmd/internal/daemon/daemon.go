@@ -38,8 +38,8 @@ type Daemon struct {
 	stopped context.CancelFunc
 }
 
-// Start starts an engine without exports that follows the interfaces of this
-// network namespace. Mount and Stop come later.
+// Start starts an engine without exports that knows the interfaces of this network
+// namespace and follows them. Mount, Unmount and Close come later.
 func Start(o engine.Options) *Daemon {
 	raiseFileLimit()
 	// A worker keeps its processor while it is busy. With no more than one the
@@ -48,6 +48,7 @@ func Start(o engine.Options) *Daemon {
 	runtime.GOMAXPROCS(max(minProcessors, runtime.GOMAXPROCS(0)) + max(o.Workers, 1) - 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	t := engine.New(o)
+	engine.Meet(t, o.Log)
 	go engine.Follow(ctx, t, o.Log)
 	return &Daemon{Exports: newThrifty(t), target: t, log: o.Log, unfollow: cancel, stopped: func() {}}
 }

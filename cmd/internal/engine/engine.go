@@ -85,6 +85,18 @@ func pinThread(cpu int) error {
 	return nil
 }
 
+// Meet tells t of the interfaces that there are, before Follow does: what is
+// exported next is on them when that has been done, and not a moment later.
+func Meet(t *target.Target, log *logrus.Logger) {
+	list, err := netio.List()
+	if err != nil {
+		log.WithError(err).Error("the network interfaces are not known yet; ports come up when they are")
+	}
+	for _, i := range list {
+		t.InterfaceChanged(target.Interface(i))
+	}
+}
+
 // Follow tells t of every interface and its changes until ctx ends. When the
 // kernel gives no news it says so and asks again.
 func Follow(ctx context.Context, t *target.Target, log *logrus.Logger) {
