@@ -66,8 +66,7 @@ func newRun(name string, own daemon.Own, stdout, stderr io.Writer) *run {
 // made of the sectors that the drive has. It returns the signal, or why it could
 // not serve.
 func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Signal, error) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
+	ends := daemon.NotifyEnds(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 	signal.Ignore(syscall.SIGPIPE)
 	d := daemon.Start(engine.Options{Log: r.log, Link: r.own.Link, IO: r.own.IO, Requests: requests, RingBytes: ringBytes,
 		Spin: target.DefaultSpin})
@@ -78,10 +77,12 @@ func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Si
 			r.log.Error(err)
 		}
 	}()
-	for _, op := range e.Operations() {
-		if err := d.Exports.Do(daemon.Forced(op, r.own.Force)); err != nil {
-			return 0, err
-		}
+	started := make(chan error, 1)
+	if s := ends.During(func() { started <- r.start(d, e) }); s != nil {
+		return s.(syscall.Signal), nil
+	}
+	if err := <-started; err != nil {
+		return 0, err
 	}
 	if err := d.MountOwn(r.own, r.log, r.events); err != nil {
 		return 0, err
@@ -93,7 +94,16 @@ func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Si
 	}
 	r.log.Info(strings.TrimSpace(said))
 	r.ready.Serving()
-	return (<-signals).(syscall.Signal), nil
+	return (<-ends).(syscall.Signal), nil
+}
+
+func (r *run) start(d *daemon.Daemon, e plan.Export) error {
+	for _, op := range e.Operations() {
+		if err := d.Exports.Do(daemon.Forced(op, r.own.Force)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fileSectors is the size of a file or block device, in sectors.

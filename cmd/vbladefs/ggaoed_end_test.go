@@ -1,0 +1,69 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"vbladefs/netio/netiotest"
+)
+
+// deadFile is a file whose file system does not answer any more.
+func deadFile(t *testing.T) string {
+	t.Helper()
+	d := serve(t, netiotest.New(t))
+	if err := d.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.cmd.Process.Signal(syscall.SIGCONT) }) // before it ends
+	return filepath.Join(d.dir, "targets", "log")
+}
+
+// waitsForFile reports whether a thread of the daemon waits for such a file.
+func (d *daemon) waitsForFile() bool {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", d.cmd.Process.Pid))
+	for _, file := range files {
+		if text, _ := os.ReadFile(file); strings.Contains(string(text), "request_wait_answer") {
+			return true
+		}
+	}
+	return false
+}
+
+// TestGgaoedEndsWhileItReloads: neither a device that hangs nor signals before it
+// keep SIGTERM from ending the daemon.
+func TestGgaoedEndsWhileItReloads(t *testing.T) {
+	t.Parallel()
+	here, there := netiotest.Pair(t, 1500)
+	disk, content := image(t, 1<<20)
+	good := fmt.Sprintf("[disk]\npath = %s\nshelf = 1\nslot = 2\n", disk)
+	g := ggaoed(t, here, good)
+	g.write(good + "[dead]\npath = " + deadFile(t) + "\nshelf = 1\nslot = 3\n")
+	_ = g.cmd.Process.Signal(syscall.SIGHUP)
+	g.await("the new device is looked at", g.waitsForFile)
+	checkBytes(t, "the other device", readAll(t, connect(t, there, netiotest.Netif).open("1.2")), content)
+	for range 5 {
+		_ = g.cmd.Process.Signal(syscall.SIGHUP)
+	}
+	g.stop(syscall.SIGTERM)
+	for _, name := range []string{"pid", "sock"} {
+		if _, err := os.Lstat(g.path(name)); err == nil {
+			t.Errorf("%s is there still", name)
+		}
+	}
+}
+
+// TestVbladeSurvivesHangup: nohup keeps it alive when the terminal goes.
+func TestVbladeSurvivesHangup(t *testing.T) {
+	t.Parallel()
+	need(t, "nohup")
+	here, there := netiotest.Pair(t, 1500)
+	path, content := image(t, 1<<20)
+	f := run(t, here, "sectors", "nohup", called(t, "vblade"), "1", "2", netiotest.Netif, path)
+	_ = f.cmd.Process.Signal(syscall.SIGHUP)
+	checkBytes(t, "the export", readAll(t, connect(t, there, netiotest.Netif).open("1.2")), content)
+	f.endsBy(syscall.SIGTERM)
+}
