@@ -183,7 +183,7 @@ func FuzzControl(f *testing.F) {
 		if config, ok := ParseConfigFile(b); ok && !bytes.Equal(ConfigFile(config)[:8+len(config)], b[:8+len(config)]) {
 			t.Error("a config file does not come back")
 		}
-		if hosts, ok := ParseListFile(b); ok && len(hosts) > aoe.MaxListed {
+		if hosts, ok := ParseListFile(b); ok && len(hosts) > maxEntries {
 			t.Error("too many hosts")
 		}
 	})

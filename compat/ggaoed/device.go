@@ -63,8 +63,9 @@ func (p *parser) readStore(g *group, d *Device) {
 	}
 }
 
-// maxName leaves room for ".mac_mask" in the name of a state file, NAME_MAX.
-const maxName = 255 - len(".mac_mask")
+// maxName leaves room for MaskSuffix in the name of a state file, NAME_MAX, and
+// for another suffix while it is written.
+const maxName = 255 - len(MaskSuffix) - len(NewSuffix)
 
 // checkName refuses a device that state files cannot be named after.
 func (p *parser) checkName(g *group) {

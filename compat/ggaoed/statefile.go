@@ -27,6 +27,13 @@ const (
 	ReserveSuffix = ".reserve"
 )
 
+// What is behind the name of a state file while it is written, and of one that was
+// none when it was found.
+const (
+	NewSuffix = ".new"
+	BadSuffix = ".bad"
+)
+
 // ConfigFile is the file that holds a config string of at most
 // aoe.MaxConfigString bytes.
 func ConfigFile(config []byte) []byte {
@@ -48,10 +55,13 @@ func ParseConfigFile(b []byte) (config []byte, ok bool) {
 	return b[fileHead : fileHead+n : fileHead+n], true
 }
 
-// ListFile is the file that holds a list of at most aoe.MaxListed hosts.
+// maxEntries is what a list file has room for.
+const maxEntries = (ListFileSize - fileHead) / listEntry
+
+// ListFile is the file that holds a list of hosts.
 func ListFile(hosts []aoe.MAC) []byte {
 	b := make([]byte, ListFileSize)
-	hosts = hosts[:min(len(hosts), aoe.MaxListed)]
+	hosts = hosts[:min(len(hosts), maxEntries)]
 	binary.LittleEndian.PutUint32(b, listMagic)
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(hosts)))
 	for i, host := range hosts {
@@ -60,13 +70,14 @@ func ListFile(hosts []aoe.MAC) []byte {
 	return b
 }
 
-// ParseListFile reads a list of hosts; not ok: the file is none of ggaoed's.
+// ParseListFile reads a list of hosts, which may be longer than aoe.MaxListed; not
+// ok: the file is none of ggaoed's.
 func ParseListFile(b []byte) (hosts []aoe.MAC, ok bool) {
 	if len(b) != ListFileSize || binary.LittleEndian.Uint32(b) != listMagic {
 		return nil, false
 	}
 	n := binary.LittleEndian.Uint32(b[4:])
-	if n > aoe.MaxListed {
+	if n > maxEntries {
 		return nil, false
 	}
 	for i := range int(n) {

@@ -87,19 +87,13 @@ func (d *Daemon) Close(ctx context.Context) error {
 	return d.target.Close(ctx)
 }
 
-// Apply carries out operations, in order and on another thread than the main
-// one, which the kernel would have to wake for every store that another
-// goroutine opened. An operation that fails is reported; the others are carried
-// out.
-func (d *Daemon) Apply(operations []target.Operation, report func(target.Operation, error)) {
+// aside calls f on another thread than the main one, which the kernel would have
+// to wake for every store that another goroutine opened, and waits for its end.
+func aside(f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for _, op := range operations {
-			if err := d.Exports.Do(op); err != nil {
-				report(op, err)
-			}
-		}
+		f()
 	}()
 	<-done
 }

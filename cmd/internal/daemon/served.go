@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/sirupsen/logrus"
@@ -18,9 +17,10 @@ type Served struct {
 	Log    *logrus.Logger
 	Force  bool // as in Own
 	// Before is what an export that begins had kept when it last ended; nil: nothing.
-	Before func(plan.Export) target.BladeInfo
+	// An export of which it cannot be told is not served.
+	Before func(plan.Export) (target.BladeInfo, error)
 
-	now plan.Plan // without what could not be started
+	now plan.Plan // without what could not be started, with what could not be ended
 }
 
 // Plan is what is served now.
@@ -32,49 +32,135 @@ func (s *Served) Plan() plan.Plan { return s.now }
 // among failed. One that cannot end, since its drive does not finish what it was
 // asked for, is ended by the next change.
 func (s *Served) Change(next plan.Plan) (failed []string) {
+	s.forget()
 	wrong := map[string]bool{}
-	stuck := map[aoe.Addr]bool{}
-	s.Daemon.Apply(s.operations(next), func(op target.Operation, err error) {
-		e := concerned(next, op)
-		if e == nil {
-			s.Log.WithError(err).Warnf("%T", op) // what was to end has ended otherwise
-			if end, ok := op.(target.RemoveBlade); ok && errors.Is(err, target.ErrNotDrained) {
-				stuck[end.Addr] = true
-			}
-			return
-		}
+	fails := func(e *plan.Export, err error) {
 		if !wrong[e.Name] {
 			s.Log.Errorf("%s: not served: %v", e.Name, err)
 			failed = append(failed, e.Name)
 		}
 		wrong[e.Name] = true
-	})
+	}
+	known := s.known(next, fails)
+	able := next
+	able.Exports = without(next.Exports, wrong)
+	s.apply(able, s.operations(able, known), wrong, fails)
 	before := s.now.Exports
+	s.end(only(next.Exports, wrong)) // what there is of them
+	s.end(only(before, wrong))
 	s.now = next
-	s.now.Exports = slices.Clone(next.Exports)
-	s.now.Exports = slices.DeleteFunc(s.now.Exports, func(e plan.Export) bool {
-		if wrong[e.Name] {
-			s.Daemon.Apply(e.Removal(), func(target.Operation, error) {}) // of what there is
-		}
-		return wrong[e.Name]
-	})
-	s.now.Exports = append(s.now.Exports, remaining(before, next, stuck)...)
+	s.now.Exports = without(next.Exports, wrong)
+	for _, e := range s.leftover(before) {
+		s.Log.Errorf("%s: e%s is served still, since it could not be ended: reload again when its disk answers", e.Name, e.Addr)
+		s.now.Exports = append(s.now.Exports, e)
+	}
 	return failed
 }
 
-// remaining are exports of before that could not end and have nothing in their
-// place.
-func remaining(before []plan.Export, next plan.Plan, stuck map[aoe.Addr]bool) (list []plan.Export) {
-	for _, e := range before {
-		if stuck[e.Addr] && !slices.ContainsFunc(next.Exports, func(n plan.Export) bool { return n.Name == e.Name || n.Addr == e.Addr }) {
-			list = append(list, e)
-		}
-	}
-	return list
+func only(exports []plan.Export, wrong map[string]bool) []plan.Export {
+	return slices.DeleteFunc(slices.Clone(exports), func(e plan.Export) bool { return !wrong[e.Name] })
 }
 
-// operations make next of what is served.
-func (s *Served) operations(next plan.Plan) []target.Operation {
+func without(exports []plan.Export, wrong map[string]bool) []plan.Export {
+	return slices.DeleteFunc(slices.Clone(exports), func(e plan.Export) bool { return wrong[e.Name] })
+}
+
+// apply carries out operations. Once one of an export has failed there are no more
+// of it: without its lists, say, it would be open to all.
+func (s *Served) apply(next plan.Plan, ops []target.Operation, wrong map[string]bool, fails func(*plan.Export, error)) {
+	aside(func() {
+		for _, op := range ops {
+			var e *plan.Export
+			if len(wrong) > 0 {
+				e = concerned(next, op)
+			}
+			if e != nil && wrong[e.Name] {
+				continue
+			}
+			err := s.Daemon.Exports.Do(op)
+			if err == nil {
+				continue
+			}
+			if e = concerned(next, op); e != nil {
+				fails(e, err)
+			} else {
+				s.Log.WithError(err).Warnf("%T", op) // what was to end has ended otherwise; else see leftover
+			}
+		}
+	})
+}
+
+// end ends exports as far as they are there, and nothing of what somebody else has
+// put in their place; leftover tells what stays.
+func (s *Served) end(exports []plan.Export) {
+	aside(func() {
+		for _, e := range exports {
+			if s.serves(e) {
+				_ = s.Daemon.Exports.Do(target.RemoveBlade{Addr: e.Addr})
+			}
+			if drive, _ := s.Daemon.Exports.Drive(e.Drive); drive.Path == e.Path {
+				_ = s.Daemon.Exports.Do(target.RemoveDrive{Name: e.Drive})
+			}
+		}
+	})
+}
+
+// forget has exports that somebody else has ended begin anew.
+func (s *Served) forget() {
+	gone := map[string]bool{}
+	for _, e := range s.now.Exports {
+		gone[e.Name] = !s.serves(e)
+	}
+	s.end(only(s.now.Exports, gone))
+	s.now.Exports = without(s.now.Exports, gone)
+}
+
+// leftover are those of exports that are there, though they are not to be.
+func (s *Served) leftover(exports []plan.Export) (left []plan.Export) {
+	for _, e := range exports {
+		if s.serves(e) && !slices.ContainsFunc(s.now.Exports, func(n plan.Export) bool { return n.Name == e.Name || n.Addr == e.Addr }) {
+			left = append(left, e)
+		}
+	}
+	return left
+}
+
+// known is what exports had kept that begin.
+func (s *Served) known(next plan.Plan, fails func(*plan.Export, error)) map[string]target.BladeInfo {
+	known := map[string]target.BladeInfo{}
+	if s.Before == nil {
+		return known
+	}
+	now := names(s.now)
+	for i := range next.Exports {
+		if e := &next.Exports[i]; !now[e.Name] {
+			kept, err := s.Before(*e)
+			if err != nil {
+				fails(e, err)
+			}
+			known[e.Name] = kept
+		}
+	}
+	return known
+}
+
+func names(p plan.Plan) map[string]bool {
+	names := make(map[string]bool, len(p.Exports))
+	for _, e := range p.Exports {
+		names[e.Name] = true
+	}
+	return names
+}
+
+// serves reports whether e is there.
+func (s *Served) serves(e plan.Export) bool {
+	blade, there := s.Daemon.Exports.Blade(e.Addr)
+	return there && blade.Drive == e.Drive
+}
+
+// operations make next of what is served; known is that of the method.
+func (s *Served) operations(next plan.Plan, known map[string]target.BladeInfo) []target.Operation {
+	now := names(s.now)
 	kept := func(a aoe.Addr) target.BladeInfo {
 		blade, _ := s.Daemon.Exports.Blade(a)
 		return blade
@@ -83,7 +169,9 @@ func (s *Served) operations(next plan.Plan) []target.Operation {
 	for _, op := range plan.Changes(s.now, next, kept) {
 		ops = append(ops, target.Waiting(Forced(op, s.Force)))
 		if add, ok := op.(target.AddBlade); ok {
-			ops = append(ops, s.before(next, add)...)
+			if e := concerned(next, op); e != nil && !now[e.Name] {
+				ops = append(ops, restored(add.Addr, known[e.Name])...)
+			}
 		}
 	}
 	return ops
@@ -103,23 +191,17 @@ func Forced(op target.Operation, force bool) target.Operation {
 	return op
 }
 
-// before gives an address that begins what it had kept.
-func (s *Served) before(next plan.Plan, add target.AddBlade) []target.Operation {
-	e := concerned(next, add)
-	was := e != nil && slices.ContainsFunc(s.now.Exports, func(o plan.Export) bool { return o.Name == e.Name })
-	if s.Before == nil || e == nil || was {
-		return nil
-	}
-	kept := s.Before(*e)
+// restored gives an address that begins what it had kept.
+func restored(a aoe.Addr, kept target.BladeInfo) []target.Operation {
 	var ops []target.Operation
 	if len(kept.Config) > 0 {
-		ops = append(ops, target.SetConfig{Addr: e.Addr, Config: kept.Config})
+		ops = append(ops, target.SetConfig{Addr: a, Config: kept.Config})
 	}
 	if len(kept.Masks) > 0 {
-		ops = append(ops, target.SetHosts{Addr: e.Addr, List: target.MaskList, Hosts: kept.Masks})
+		ops = append(ops, target.SetHosts{Addr: a, List: target.MaskList, Hosts: kept.Masks})
 	}
 	if len(kept.Reserve) > 0 {
-		ops = append(ops, target.SetHosts{Addr: e.Addr, List: target.ReserveList, Hosts: kept.Reserve})
+		ops = append(ops, target.SetHosts{Addr: a, List: target.ReserveList, Hosts: kept.Reserve})
 	}
 	return ops
 }

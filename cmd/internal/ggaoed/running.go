@@ -37,7 +37,8 @@ type running struct {
 	served  *daemon.Served
 	control *control
 
-	signals chan os.Signal
+	ends    daemon.Ends
+	hups    chan os.Signal
 	reloads chan struct{} // asked for through the control socket
 	arrived chan struct{} // an interface came, or its name changed
 	cancel  context.CancelFunc
@@ -46,7 +47,7 @@ type running struct {
 // newRunning has the log go to stdout, or to syslog.
 func newRunning(f flags, s source, stdout io.Writer) *running {
 	r := &running{flags: f, source: s, events: fusectl.NewEvents(), since: time.Now(),
-		signals: make(chan os.Signal, 1), reloads: make(chan struct{}, 1), arrived: make(chan struct{}, 1)}
+		hups: make(chan os.Signal, 1), reloads: make(chan struct{}, 1), arrived: make(chan struct{}, 1)}
 	if f.debug {
 		r.log = logrus.New()
 		r.log.SetOutput(stdout)
@@ -58,10 +59,14 @@ func newRunning(f flags, s source, stdout io.Writer) *running {
 	return r
 }
 
+// errEnded is the reason of a start that is none.
+var errEnded = errors.New("a signal ended it before it served")
+
 // start takes what only one daemon may have, and serves what c says.
 func (r *running) start(c ggaoed.Config) error {
 	r.config = c
-	signal.Notify(r.signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	r.ends = daemon.NotifyEnds(syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	signal.Notify(r.hups, syscall.SIGHUP)
 	signal.Ignore(syscall.SIGPIPE)
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(context.Background())
@@ -84,7 +89,10 @@ func (r *running) start(c ggaoed.Config) error {
 		return errors.Join(err, r.release())
 	}
 	r.state.begin(r.daemon.Exports.Blade)
-	if err := r.change(c); err != nil {
+	if r.ends.During(func() { err = r.change(c) }) != nil {
+		return errors.Join(errEnded, r.release())
+	}
+	if err != nil {
 		return errors.Join(err, r.release())
 	}
 	if err := r.daemon.MountOwn(r.flags.own, r.log, r.events); err != nil {
@@ -112,6 +120,7 @@ func (r *running) change(c ggaoed.Config) error {
 		return err
 	}
 	r.config = c
+	r.state.hold()
 	r.served.Change(c.Plan(names))
 	r.state.follow(r.served.Plan())
 	r.control.follow(r.served.Plan())
@@ -122,20 +131,26 @@ func (r *running) change(c ggaoed.Config) error {
 func (r *running) run() {
 	r.log.Infof("serving %d devices", len(r.served.Plan().Exports))
 	for {
+		work := r.reload
 		select {
-		case s := <-r.signals:
-			if s != syscall.SIGHUP {
-				return
-			}
-			r.reload()
+		case <-r.ends:
+			return
+		case <-r.hups:
 		case <-r.reloads:
-			r.reload()
 		case <-r.arrived:
-			if r.config.Defaults.MTU > 0 { // it holds for this one, too
-				if err := r.change(r.config); err != nil {
-					r.log.Error(err)
-				}
-			}
+			work = r.extend
+		}
+		if r.ends.During(work) != nil {
+			return
+		}
+	}
+}
+
+// extend has the mtu of [defaults] hold for an interface that has come.
+func (r *running) extend() {
+	if r.config.Defaults.MTU > 0 {
+		if err := r.change(r.config); err != nil {
+			r.log.Error(err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -28,14 +29,18 @@ type stateFolder struct {
 	wake chan struct{}
 	done chan struct{}
 
-	mu      sync.Mutex
-	blade   func(aoe.Addr) (target.BladeInfo, bool) // nil: not begun
-	devices []device
-	thens   []func(error)
-	closing bool
-	failing bool
+	mu             sync.Mutex
+	blade          func(aoe.Addr) (target.BladeInfo, bool) // nil: not begun
+	devices        []device
+	thens          []func(error)
+	closing        bool
+	refusing, held bool // see hold
 
-	known map[string][]byte // what the files hold; of the saving goroutine, once it runs
+	// Of the saving goroutine, until done is closed; of load while hold is in force.
+	known    map[string][]byte // what the files hold
+	unsynced bool              // names of files are perhaps not durable
+	failing  bool
+	last     error // of the last save
 }
 
 // device is a configured one, and where it is served.
@@ -61,35 +66,61 @@ func openState(path string, log *logrus.Logger) (*stateFolder, error) {
 	return &stateFolder{root: root, log: log, wake: make(chan struct{}, 1), done: make(chan struct{}), known: map[string][]byte{}}, nil
 }
 
-// load is what a device kept before it begins.
-func (s *stateFolder) load(e plan.Export) target.BladeInfo {
-	var b target.BladeInfo
-	b.Config = read(s, e.Name, ggaoed.ConfigSuffix, "AoE configuration space", ggaoed.ParseConfigFile)
-	b.Masks = read(s, e.Name, ggaoed.MaskSuffix, "MAC Mask list", ggaoed.ParseListFile)
-	b.Reserve = read(s, e.Name, ggaoed.ReserveSuffix, "Reserve list", ggaoed.ParseListFile)
-	return b
+// load is what a device kept before it begins. An error is about a file that holds
+// something which cannot be had: to begin without it would lose it, and open a
+// device to hosts that a mask keeps out.
+func (s *stateFolder) load(e plan.Export) (b target.BladeInfo, err error) {
+	for _, suffix := range []string{ggaoed.ConfigSuffix, ggaoed.MaskSuffix, ggaoed.ReserveSuffix} {
+		delete(s.known, e.Name+suffix) // somebody may have changed it while the device was not there
+	}
+	var wrong [3]error
+	b.Config, wrong[0] = read(s, e.Name+ggaoed.ConfigSuffix, "AoE configuration space", ggaoed.ConfigFileSize, ggaoed.ParseConfigFile)
+	b.Masks, wrong[1] = read(s, e.Name+ggaoed.MaskSuffix, "MAC Mask list", ggaoed.ListFileSize, ggaoed.ParseListFile)
+	b.Reserve, wrong[2] = read(s, e.Name+ggaoed.ReserveSuffix, "Reserve list", ggaoed.ListFileSize, ggaoed.ParseListFile)
+	for i, list := range [][]aoe.MAC{b.Masks, b.Reserve} {
+		if len(list) > aoe.MaxListed {
+			wrong[1+i] = fmt.Errorf("%d hosts: want at most %d: %s", len(list), aoe.MaxListed, mend)
+		}
+	}
+	for i, suffix := range []string{ggaoed.ConfigSuffix, ggaoed.MaskSuffix, ggaoed.ReserveSuffix} {
+		if wrong[i] != nil {
+			wrong[i] = fmt.Errorf("state file %s%s: %w", e.Name, suffix, wrong[i])
+		}
+	}
+	return b, errors.Join(wrong[:]...)
 }
 
-// read is what a file holds; one of the wrong format counts as empty, and is
-// replaced by the next save.
-func read[T any](s *stateFolder, name, suffix, what string, parse func([]byte) (T, bool)) (none T) {
-	f, err := s.root.OpenFile(name+suffix, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+// mend is what to do about a state file that is wrong.
+const mend = "mend it, or move it away to begin with nothing, and reload"
+
+// read is what a file of that size holds. As with the original one that is shorter
+// or longer is taken as if it had the size, and one of another format counts as
+// empty; it is set aside.
+func read[T any](s *stateFolder, name, what string, size int, parse func([]byte) (T, bool)) (none T, err error) {
+	f, err := s.root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return none
+		return none, nil
 	}
 	if err != nil {
-		s.log.Errorf("%s: %v: nothing of it is used", name, err)
-		return none
+		return none, fmt.Errorf("%w: %s", err, mend)
 	}
 	defer f.Close()
-	b := make([]byte, ggaoed.ListFileSize+1)
+	b := make([]byte, size)
 	n, err := f.ReadAt(b, 0)
-	value, ok := parse(b[:n])
-	if !ok {
-		s.log.Warnf("%s: Resetting %s: %s%s is no state file (%d bytes, %v)", name, what, name, suffix, n, err)
-		return none
+	if err != nil && err != io.EOF {
+		return none, fmt.Errorf("%w: %s", err, mend)
 	}
-	return value
+	if n == 0 { // made, and never filled
+		return none, nil
+	}
+	if value, ok := parse(b); ok {
+		return value, nil
+	}
+	if err := s.root.Rename(name, name+ggaoed.BadSuffix); err != nil {
+		return none, fmt.Errorf("it is none of ggaoed's, and cannot be set aside: %w", err)
+	}
+	s.log.Warnf("Resetting %s: %s is none of ggaoed's; what was there is %s%s", what, name, name, ggaoed.BadSuffix)
+	return none, nil
 }
 
 // begin saves from now on what blade shows.
@@ -100,6 +131,24 @@ func (s *stateFolder) begin(blade func(aoe.Addr) (target.BladeInfo, bool)) {
 	go s.run()
 }
 
+// hold makes what was changed so far durable, and lets nothing be saved until follow:
+// while addresses end and begin anew they have not got yet what was kept for them.
+// What initiators change meanwhile stays unanswered, and they repeat it.
+func (s *stateFolder) hold() {
+	saved := make(chan struct{})
+	s.mu.Lock()
+	s.refusing = true
+	s.thens = append(s.thens, func(error) { // by the goroutine that saves; if it failed, that is in the log
+		s.mu.Lock()
+		s.held = true
+		s.mu.Unlock()
+		close(saved)
+	})
+	s.mu.Unlock()
+	notify(s.wake)
+	<-saved
+}
+
 // follow keeps the devices of p from now on.
 func (s *stateFolder) follow(p plan.Plan) {
 	s.mu.Lock()
@@ -107,43 +156,54 @@ func (s *stateFolder) follow(p plan.Plan) {
 	for _, e := range p.Exports {
 		s.devices = append(s.devices, device{e.Name, e.Drive, e.Addr})
 	}
+	s.refusing, s.held = false, false
 	s.mu.Unlock()
 	s.Changed(nil)
 }
 
+// errHeld is why a change is not durable while hold is in force.
+var errHeld = errors.New("the configuration is being changed")
+
 // Changed is told of each change of what is exported; then is called when it is
 // durable.
 func (s *stateFolder) Changed(then func(error)) {
+	var refused error
 	s.mu.Lock()
-	closing := s.closing
-	if then != nil && !closing {
+	switch {
+	case s.closing:
+		refused = target.ErrClosed
+	case s.refusing:
+		refused = errHeld
+	case then != nil:
 		s.thens = append(s.thens, then)
 	}
 	s.mu.Unlock()
-	if closing && then != nil {
-		go then(target.ErrClosed)
+	if refused != nil && then != nil {
+		go then(refused)
 	}
 	notify(s.wake)
 }
 
-// run saves until the folder is closed.
+// run saves until the folder is closed, and leaves in s.last how that went last.
 func (s *stateFolder) run() {
 	defer close(s.done)
 	for {
 		<-s.wake
 		s.mu.Lock()
-		thens, devices, last := s.thens, s.devices, s.closing
+		thens, devices, last, held := s.thens, s.devices, s.closing, s.held
 		s.thens = nil
 		s.mu.Unlock()
-		err := s.save(devices)
-		s.report(err)
+		if !held {
+			s.last = s.save(devices)
+			s.report(s.last)
+		}
 		for _, then := range thens {
-			then(err)
+			then(s.last)
 		}
 		if last {
 			return
 		}
-		if err != nil {
+		if s.last != nil {
 			time.AfterFunc(retryDelay, func() { notify(s.wake) })
 		}
 	}
@@ -164,10 +224,9 @@ func (s *stateFolder) report(err error) {
 // save writes the files that differ from what is kept now.
 func (s *stateFolder) save(devices []device) error {
 	var wrong []error
-	wrote := false
 	for _, d := range devices {
 		b, ok := s.blade(d.addr)
-		if !ok || b.Drive != d.drive { // on its way somewhere else
+		if !ok || b.Drive != d.drive { // somebody else has ended it
 			continue
 		}
 		for _, f := range []struct {
@@ -178,35 +237,43 @@ func (s *stateFolder) save(devices []device) error {
 			{ggaoed.MaskSuffix, ggaoed.ListFile(ggaoed.SortMasks(b.Masks))},
 			{ggaoed.ReserveSuffix, ggaoed.ListFile(b.Reserve)},
 		} {
-			name := d.name + f.suffix
-			if bytes.Equal(s.known[name], f.data) {
-				continue
-			}
-			if err := s.replace(name, f.data); err != nil {
-				wrong = append(wrong, err)
-				continue
-			}
-			s.known[name], wrote = f.data, true
+			wrong = append(wrong, s.keep(d.name+f.suffix, f.data))
 		}
 	}
-	if wrote {
-		wrong = append(wrong, s.sync())
+	if s.unsynced {
+		err := s.sync()
+		s.unsynced = err != nil
+		wrong = append(wrong, err)
 	}
 	return errors.Join(wrong...)
 }
 
+// keep has a file hold data, if it does not.
+func (s *stateFolder) keep(name string, data []byte) error {
+	if bytes.Equal(s.known[name], data) {
+		return nil
+	}
+	if err := s.replace(name, data); err != nil {
+		return err
+	}
+	s.known[name], s.unsynced = data, true
+	return nil
+}
+
 // replace writes a file that is the old one or the new one at every moment.
 func (s *stateFolder) replace(name string, data []byte) error {
-	temporary := name + ".new"
-	_ = s.root.Remove(temporary)
+	temporary := name + ggaoed.NewSuffix
+	_ = s.root.Remove(temporary) // that a daemon left which was killed
 	f, err := s.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = s.root.Rename(temporary, name)
+	}
+	if err != nil {
+		_ = s.root.Remove(temporary)
 	}
 	return err
 }
@@ -234,5 +301,5 @@ func (s *stateFolder) close() error {
 			return errors.New("the state was not saved in time: the disk of the state directory does not answer")
 		}
 	}
-	return s.root.Close()
+	return errors.Join(s.last, s.root.Close())
 }
