@@ -139,9 +139,7 @@ func (c *converter) vblade(f File) {
 		c.refuse(err)
 		return
 	}
-	if conf.Ionice != "" {
-		c.warn("%s: ionice is not carried over: one daemon serves all instances", f.Name)
-	}
+	c.warnings = append(c.warnings, conf.Unsaved()...)
 	c.confs = append(c.confs, conf)
 }
 

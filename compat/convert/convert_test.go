@@ -112,6 +112,10 @@ func TestStateDirectory(t *testing.T) {
 	if _, _, err := State([]File{file}, env); err == nil || !strings.Contains(err.Error(), "/elsewhere/two.mac_mask: want") {
 		t.Errorf("a damaged mask list: %v", err)
 	}
+	state["two.mac_mask"] = &fstest.MapFile{Mode: fs.ModeNamedPipe, Data: ggaoed.ListFile(nil)}
+	if _, _, err := State([]File{file}, env); err == nil || !strings.Contains(err.Error(), "/elsewhere/two.mac_mask: want") {
+		t.Errorf("a mask list that is a pipe: %v", err)
+	}
 	env.State = nil
 	if _, warnings, err := State([]File{file}, env); err != nil || !strings.Contains(strings.Join(warnings, "\n"), "/elsewhere is not here") {
 		t.Errorf("no directory: %v, %q", err, warnings)
@@ -132,8 +136,8 @@ func TestSeveral(t *testing.T) {
 	}
 	wantLines(t, saved, "vblade/drives add sda /dev/sda durable", "vblade/drives add sda-1.0 /dev/sda auto durable",
 		"targets/limits set eth0 3000", "targets/ports add e2.0 eth1 16")
-	want := []string{"/x/sda.conf: ionice is not carried over: one daemon serves all instances",
-		"q.conf: /dev/sda is exported with write policies direct and durable: it has one here, durable",
+	want := []string{"/x/sda.conf:2: ionice: \"-c3\": not carried over: one daemon serves all instances",
+		"q.conf: /dev/sda is exported with write policy durable, and elsewhere direct: it has one here, durable",
 		"interface eth0 has MTU limits 4000 and 3000: it has one here, the smaller"}
 	if !slices.Equal(warnings, want) {
 		t.Errorf("warnings %q, want %q", warnings, want)
@@ -152,6 +156,22 @@ func TestSeveral(t *testing.T) {
 	_, warnings, err = convert(t, testEnv(t), File{Name: "e", Kind: GGAoED})
 	if err != nil || !slices.Equal(warnings, []string{"nothing is exported by what is converted"}) {
 		t.Errorf("an empty file: %v, %q", err, warnings)
+	}
+}
+
+// TestRelative: a path that begins somewhere is told of, since nobody would see it.
+func TestRelative(t *testing.T) {
+	saved, warnings, err := convert(t, func() Env { e := testEnv(t); e.GGAoED.Dir = ""; return e }(),
+		File{Name: "g", Text: []byte("[d]\npath = disk.img\nshelf=0\nslot=0\n")},
+		File{Name: "v", Text: []byte("shelf=0 slot=1 netif=eth0\nfilename=other.img\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLines(t, saved, "vblade/drives add d /disk.img", "vblade/drives add v /other.img writeback")
+	want := []string{`g:2: [d] path: "disk.img": taken from /, where the daemon works in the background`,
+		`v:2: filename: "other.img": taken from /, where systemd starts vblade`}
+	if !slices.Equal(warnings, want) {
+		t.Errorf("warnings %q, want %q", warnings, want)
 	}
 }
 

@@ -80,7 +80,11 @@ func (s stateDirectory) blade(name string) target.BladeInfo {
 // take reads a state file, if there is one. A damaged one is refused: without its
 // mask list an export would be open to all.
 func (s stateDirectory) take(name string, parse func([]byte) bool) bool {
-	content, err := fs.ReadFile(s.files, name)
+	info, err := fs.Stat(s.files, name)
+	var content []byte
+	if err == nil && info.Mode().IsRegular() && info.Size() <= ggaoed.ListFileSize { // else it is none of ggaoed's
+		content, err = fs.ReadFile(s.files, name)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid):
 		return false

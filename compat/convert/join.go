@@ -43,24 +43,19 @@ var safest = []target.Cache{target.CacheDurable, target.CacheDirect, target.Cach
 // stores gives the exports of one path one write policy, which is the store's
 // here: the safest of them.
 func (c *converter) stores() {
-	first := map[string]int{}
+	best := map[string]target.Cache{}
 	for i, e := range c.plan.Exports {
-		at, again := first[e.Path]
-		if !again {
-			first[e.Path] = i
-			continue
+		was, again := best[e.Path]
+		switch {
+		case !again:
+			best[e.Path] = e.Cache
+		case was != e.Cache:
+			best[e.Path] = safest[min(slices.Index(safest, was), slices.Index(safest, e.Cache))]
+			c.warn("%s: %s is exported with write policy %s, and elsewhere %s: it has one here, %s", c.origin[i], e.Path, e.Cache, was, best[e.Path])
 		}
-		a, b := c.plan.Exports[at].Cache, e.Cache
-		if a == b {
-			continue
-		}
-		best := safest[min(slices.Index(safest, a), slices.Index(safest, b))]
-		c.warn("%s: %s is exported with write policies %s and %s: it has one here, %s", c.origin[i], e.Path, a, b, best)
-		for k := range c.plan.Exports[:i+1] {
-			if o := &c.plan.Exports[k]; o.Path == e.Path {
-				o.Cache = best
-			}
-		}
+	}
+	for i := range c.plan.Exports {
+		c.plan.Exports[i].Cache = best[c.plan.Exports[i].Path]
 	}
 }
 

@@ -1,6 +1,9 @@
 package ggaoed
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // unsaved are the keys that say what a saved state has no place for, and where
 // it is said instead.
@@ -18,7 +21,7 @@ var unsaved = map[string]string{
 }
 
 // Unsaved tells of what a configuration file says and the saved state of its Plan
-// does not have, key by key.
+// does not have, or has otherwise than one may think, key by key.
 func Unsaved(name string, file []byte) []Warning {
 	rep, told := &report{file: name}, &report{file: name}
 	split := split(file, rep)
@@ -27,11 +30,14 @@ func Unsaved(name string, file []byte) []Warning {
 			continue
 		}
 		for _, e := range g.list() {
-			if why := unsaved[e.key]; why != "" {
+			why := unsaved[e.key]
+			switch {
+			case why != "":
 				told.warn(g, e, "not carried over: %s", why)
-			}
-			if e.key == "mtu" && g.kind() == defaultsGroup {
+			case e.key == "mtu" && g.kind() == defaultsGroup:
 				told.warn(g, e, "carried over for the interfaces that are here now or named in the file: limits are by name")
+			case e.key == keyPath && g.kind() == deviceGroup && !strings.HasPrefix(e.value, "/"):
+				told.warn(g, e, "taken from /, where the daemon works in the background")
 			}
 		}
 	}

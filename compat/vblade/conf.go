@@ -3,6 +3,7 @@ package vblade
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -61,6 +62,19 @@ func ParseConf(file, instance string, content []byte) (Conf, error) {
 // wrong is a mistake in the value called name.
 func (c Conf) wrong(name, format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %s: %w", c.File, max(c.lines[name], 1), name, fmt.Errorf(format, args...))
+}
+
+// Unsaved tells of what c says and a saved state of its export does not have, or
+// means otherwise than one may think; FILE:LINE each.
+func (c Conf) Unsaved() []string {
+	var told []string
+	if c.Ionice != "" {
+		told = append(told, c.wrong("ionice", "%s: not carried over: one daemon serves all instances", text.Quote(c.Ionice)).Error())
+	}
+	if !filepath.IsAbs(c.Filename) {
+		told = append(told, c.wrong("filename", "%s: taken from /, where systemd starts vblade", text.Quote(c.Filename)).Error())
+	}
+	return told
 }
 
 // Args are vblade's arguments, as the systemd unit gives them: the shell cuts
