@@ -2,6 +2,7 @@
 # make test   everything that must hold; installs the Debian packages it needs
 # make bench  how fast it is, against vblade and any other target; make bench-disk against fio;
 #             make bench-control, the control tree with 10,000 exports
+# make torture   what it makes of a bad network: TORTUREFLAGS="-time 1m -rounds 5"
 # The rest: build, lint, interop, install, clean.
 
 PREFIX  ?= /usr/local
@@ -22,7 +23,7 @@ SECONDS    = 2
 BENCHFLAGS =
 BENCH      = $(GO) run ./scripts/bench -rounds $(ROUNDS) -seconds $(SECONDS)
 
-.PHONY: build test check race interop lint demo bench bench-disk bench-control install clean setup
+.PHONY: build test check race interop lint demo torture bench bench-disk bench-control install clean setup
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN)/ ./cmd/vbladefs ./cmd/aoebench
@@ -49,6 +50,13 @@ lint:
 demo: build
 	@scripts/setup.sh net fs vm
 	@scripts/demo.sh
+
+# Set TORTUREFLAGS to -h for what there is.
+TORTUREFLAGS =
+
+torture: build
+	@scripts/setup.sh net fs
+	$(GO) run ./scripts/torture -program bin/vbladefs $(TORTUREFLAGS)
 
 bench: build
 	@scripts/setup.sh client bench

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"regexp"
+	"time"
+)
+
+// options are the command line.
+type options struct {
+	program string
+	lasts   time.Duration
+	rounds  int
+	seed    uint64
+	only    *regexp.Regexp
+}
+
+func parseOptions(args []string, stderr io.Writer) (*options, error) {
+	o := &options{}
+	f := flag.NewFlagSet("torture", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&o.program, "program", "bin/vbladefs", "the daemon")
+	f.DurationVar(&o.lasts, "time", 20*time.Second, "how long each trial lasts")
+	f.IntVar(&o.rounds, "rounds", 1, "how often every fault is tried, each time on the next setup")
+	f.Uint64Var(&o.seed, "seed", rand.Uint64N(1e9), "decides which frame meets which fault")
+	only := f.String("only", "", "the faults whose name matches this regular expression")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("%q: want flags only; see -h", f.Arg(0))
+	}
+	if o.lasts <= 0 || o.rounds < 1 {
+		return nil, fmt.Errorf("-time %v -rounds %d: want more than nothing", o.lasts, o.rounds)
+	}
+	if *only != "" {
+		var err error
+		if o.only, err = regexp.Compile(*only); err != nil {
+			return nil, fmt.Errorf("-only: %w", err)
+		}
+	}
+	return o, nil
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"vbladefs/scripts/torture/faultnet"
+	"vbladefs/target/aoe"
+	"vbladefs/target/aoe/initiator"
+)
+
+// setup is what a trial runs on.
+type setup struct {
+	store   string // file or loop
+	cache   string // write policy
+	io      string
+	link    string
+	workers int // of each interface
+	paths   int // interfaces on both sides
+	mtu     int
+	client  initiator.Retransmit // how it repeats requests
+}
+
+func (s setup) String() string {
+	return fmt.Sprintf("%s %s %s, %s links, %d workers, %d interfaces, MTU %d, %v tags", s.store, s.cache, s.io, s.link, s.workers, s.paths, s.mtu, s.client)
+}
+
+// trial is one row of the report: a fault, and what it is tried on.
+type trial struct {
+	name   string
+	toward faultnet.Faults // to the target
+	back   faultnet.Faults
+	on     setup
+
+	spoil func(image string) error // in tests: does what the laboratory must see
+}
+
+// outcome is what a trial showed.
+type outcome struct {
+	trial
+	result
+	counts  faultnet.Counts
+	checked uint64 // bytes
+	wrong   uint64 // sectors
+	took    time.Duration
+	err     error // that the trial could not go on, or that a part of it ended badly
+}
+
+// bad is the number of things that must not be.
+func (o *outcome) bad() uint64 {
+	n := o.failed + o.wrong
+	if o.err != nil {
+		n++
+	}
+	return n
+}
+
+// Where the export lies in its file: between two guards, which nothing may touch.
+const (
+	guardBytes  = 1 << 20
+	exportBytes = 16 << 20
+)
+
+var trialAddr = aoe.Addr{Shelf: 21, Slot: 5}
+
+// run carries the trial out on a goroutine of its own, for as long as it says.
+func (t trial) run(program string, lasts time.Duration, seed uint64) *outcome {
+	o := &outcome{trial: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		began := time.Now()
+		o.err = o.try(program, lasts, seed)
+		o.took = time.Since(began)
+	}()
+	<-done
+	return o
+}
+
+func (o *outcome) try(program string, lasts time.Duration, seed uint64) (err error) {
+	r, err := newRig(program)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	paths, err := r.newPaths(o.on, seed)
+	if err != nil {
+		return err
+	}
+	image := filepath.Join(r.dir, "disk.img")
+	guard := guards(seed)
+	if err := makeImage(image, guard); err != nil {
+		return err
+	}
+	d, err := r.export(o.on, image, paths)
+	if err != nil {
+		return err
+	}
+	l, err := newLoad(paths, o.on.client, seed, max(o.toward.Hold, o.back.Hold))
+	if err != nil {
+		return err
+	}
+	l.repeats = o.toward.Repeat > 0
+	l.refusal = o.damages()
+	if err := o.load(l, lasts); err != nil {
+		return err
+	}
+	if err := errors.Join(d.alive(), d.stop()); err != nil {
+		return err
+	}
+	if o.spoil != nil {
+		if err := o.spoil(image); err != nil {
+			return err
+		}
+	}
+	return o.finish(l, image, guard)
+}
+
+// damages tells whether requests may end in errors, since what is damaged is
+// refused.
+func (o *outcome) damages() bool {
+	return o.toward.Damage+o.toward.Truncate+o.back.Damage+o.back.Truncate > 0
+}
+
+// load runs the client, and then reads all of the export, without faults.
+func (o *outcome) load(l *load, lasts time.Duration) error {
+	for _, p := range l.paths {
+		if err := p.wire.SetFaults(o.toward, o.back); err != nil {
+			return err
+		}
+	}
+	end := time.Now().Add(lasts)
+	err := l.run(func() bool { return time.Now().After(end) })
+	for _, p := range l.paths {
+		toward, back := p.wire.Counts()
+		o.counts = o.counts.Add(toward).Add(back)
+		err = errors.Join(err, p.wire.SetFaults(faultnet.Faults{}, faultnet.Faults{}))
+	}
+	if err != nil {
+		return err
+	}
+	return l.readAll()
+}
+
+// finish compares what is on the disk, and what lies around it.
+func (o *outcome) finish(l *load, image string, guard []byte) error {
+	content, err := os.ReadFile(image)
+	if err != nil {
+		return err
+	}
+	if len(content) != exportBytes+2*guardBytes {
+		return fmt.Errorf("the disk has %d bytes, want %d", len(content), exportBytes+2*guardBytes)
+	}
+	l.check(content[guardBytes : guardBytes+exportBytes])
+	if !bytes.Equal(content[:guardBytes], guard) || !bytes.Equal(content[guardBytes+exportBytes:], guard) {
+		l.fail("bytes outside the export have changed")
+	}
+	for _, x := range l.exports {
+		l.resent += x.Engine().Counters().Retransmits
+	}
+	o.result = l.result
+	o.checked, o.wrong = l.ledger.Checked*aoe.SectorSize, l.ledger.BadTotal()
+	for _, bad := range l.ledger.Reports {
+		o.errors = append(o.errors, fmt.Sprintf("sector %d is %s: expected %s, found %s", bad.LBA, bad.Kind, bad.Expected, bad.Found))
+	}
+	return nil
+}
+
+func guards(seed uint64) []byte {
+	guard := make([]byte, guardBytes)
+	rand.NewChaCha8([32]byte{byte(seed), 1}).Read(guard)
+	return guard
+}
+
+func makeImage(path string, guard []byte) error {
+	return os.WriteFile(path, bytes.Join([][]byte{guard, guard}, make([]byte, exportBytes)), 0o600)
+}
+
+// newPaths makes the paths of a setup.
+func (r *rig) newPaths(s setup, seed uint64) ([]*path, error) {
+	var paths []*path
+	for n := range s.paths {
+		p, err := r.newPath(n, s.mtu, seed)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, p)
+	}
+	return paths, nil
+}
+
+// export starts a daemon that serves the part of image between the guards on
+// all paths.
+func (r *rig) export(s setup, image string, paths []*path) (*daemon, error) {
+	file, part := image, fmt.Sprintf(" offset=%d length=%d", guardBytes/aoe.SectorSize, exportBytes/aoe.SectorSize)
+	if s.store == "loop" {
+		var err error
+		if file, err = r.loop(image, "--direct-io=on", "-o", fmt.Sprint(guardBytes), "--sizelimit", fmt.Sprint(exportBytes)); err != nil {
+			return nil, err
+		}
+		part = ""
+	}
+	d, err := r.serve("-workers", fmt.Sprint(s.workers), "-io", s.io, "-link", s.link, "-cache", s.cache)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.echo("add d "+file+part, "vblade/drives"); err != nil {
+		return nil, err
+	}
+	for _, p := range paths {
+		if err := d.echo(fmt.Sprintf("add %s %d %d", p.netif, trialAddr.Shelf, trialAddr.Slot), "vblade/d/ports"); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
