@@ -105,7 +105,7 @@ func TestPIDFile(t *testing.T) {
 		t.Fatalf("the other process says %q, %v", line, err)
 	}
 	want := fmt.Sprintf("process %q", fmt.Sprint(holder.Process.Pid))
-	if _, _, err := WritePIDFile(path); err == nil || !strings.Contains(err.Error(), want) {
+	if _, _, err := WritePIDFile(path); !errors.Is(err, ErrRunning) || !strings.Contains(err.Error(), want) {
 		t.Errorf("a locked file: %v, want an error with %s", err, want)
 	}
 	_ = stdin.Close()
@@ -130,6 +130,40 @@ func TestPIDFile(t *testing.T) {
 	}
 	if _, _, err := WritePIDFile(link); err == nil || !strings.Contains(err.Error(), "symbolic link") {
 		t.Errorf("a symbolic link: %v", err)
+	}
+}
+
+// TestPIDFileIsNoOther has a file that somebody needs stay as it is.
+func TestPIDFileIsNoOther(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "disk.img")
+	if err := os.WriteFile(path, []byte("precious\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := WritePIDFile(path); err == nil || errors.Is(err, ErrRunning) || !strings.Contains(err.Error(), "give another path") {
+		t.Errorf("error %v", err)
+	}
+	if text, _ := os.ReadFile(path); string(text) != "precious\n" {
+		t.Errorf("it holds %q now", text)
+	}
+	if _, _, err := WritePIDFile(filepath.Join(filepath.Dir(path), "no", "pid")); !errors.Is(err, os.ErrNotExist) || errors.Is(err, ErrRunning) {
+		t.Errorf("no folder: %v", err)
+	}
+}
+
+// TestPIDFileRace has a process take the file at the moment when another gives it
+// up: what it locked is the file at the path, or a third would run beside it.
+func TestPIDFileRace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pid")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := os.Remove(path); err != nil { // as the one that ends does
+		t.Fatal(err)
+	}
+	if _, err := fillPIDFile(f, path); !errors.Is(err, errReplaced) {
+		t.Errorf("a file that is no more at its path: %v", err)
 	}
 }
 

@@ -72,8 +72,11 @@ func (r *running) start(c ggaoed.Config) error {
 	ctx, r.cancel = context.WithCancel(context.Background())
 	pidFile := cmp.Or(c.Defaults.PIDFile, ggaoed.DefaultPIDFile)
 	pid, stale, err := daemon.WritePIDFile(pidFile)
+	if errors.Is(err, daemon.ErrRunning) {
+		err = fmt.Errorf("%w: %w", alreadyRunning, err)
+	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", alreadyRunning, err)
+		return err
 	}
 	if r.pid = pid; stale != "" {
 		r.log.Warnf("Overriding stale lock file '%s'", pidFile)
