@@ -1,6 +1,7 @@
 package ggaoed
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -27,7 +28,6 @@ type control struct {
 	since   time.Time
 	reload  chan<- struct{}
 	closed  chan struct{}
-	served  chan struct{} // closed when serve has returned
 
 	mu      sync.Mutex
 	devices []device // guarded by mu
@@ -41,7 +41,7 @@ func listen(path string, r *running) (*control, error) {
 		return nil, err
 	}
 	return &control{path: path, socket: socket, exports: r.daemon.Exports, log: r.log, since: r.since, reload: r.reloads,
-		closed: make(chan struct{}), served: make(chan struct{}), cleared: newBaseline()}, nil
+		closed: make(chan struct{}), cleared: newBaseline()}, nil
 }
 
 // follow answers for the devices of p from now on.
@@ -53,12 +53,11 @@ func (c *control) follow(p plan.Plan) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.devices = devices
-	c.cleared.keep(devices)
+	c.cleared.keep(devices, c.total)
 }
 
 // serve answers until close.
 func (c *control) serve() {
-	defer close(c.served)
 	b := make([]byte, ggaoed.MaxDatagram+1)
 	for {
 		n, client, err := c.socket.ReadFromUnix(b)
@@ -149,12 +148,9 @@ func (c *control) do(d device, op target.Operation) {
 	}
 }
 
-// close ends serve, and takes the socket away.
+// close ends serve, and takes the socket away: first from its path, where another
+// daemon may put its own as soon as nobody listens.
 func (c *control) close() error {
 	close(c.closed)
-	err := c.socket.Close()
-	if e := daemon.RemoveSocket(c.path); err == nil {
-		err = e
-	}
-	return err
+	return errors.Join(daemon.RemoveSocket(c.path), c.socket.Close())
 }

@@ -19,15 +19,21 @@ func newBaseline() baseline {
 	return baseline{map[string]target.Stats{}, map[string]target.InterfaceInfo{}}
 }
 
-// keep forgets devices that are no more.
-func (b *baseline) keep(devices []device) {
+// keep forgets devices that are no more, and those whose counters began anew at 0,
+// as total has them: when they pass what they were, nothing would tell.
+func (b *baseline) keep(devices []device, total func(device) target.Stats) {
 	kept := map[string]target.Stats{}
 	for _, d := range devices {
-		if s, ok := b.devices[d.name]; ok {
+		if s, ok := b.devices[d.name]; ok && !below(total(d), s) {
 			kept[d.name] = s
 		}
 	}
 	b.devices = kept
+}
+
+// below reports whether a counter is less than it was.
+func below(now, before target.Stats) bool {
+	return now.Reads < before.Reads || now.Writes < before.Writes || now.Others < before.Others || now.Errors < before.Errors
 }
 
 // total is the sum of a device's ports; c.mu is held, as below.
