@@ -1,0 +1,185 @@
+// Package disktest has a disk with faults for tests: a file of a FUSE file
+// system, in memory, whose reads, writes and flushes a test makes fail, wait or
+// take their time.
+//
+//	daemon ── pread, io_uring … ── kernel ── FUSE ─▶ Disk ─▶ fault, or memory
+//
+// Whoever reads and writes the file must be another process than the one that
+// serves it, or must at least use it on threads that may hang. It is not for use
+// outside tests and the fault laboratory.
+package disktest
+
+import (
+	"fmt"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// Op is what is done to a disk.
+type Op uint8
+
+// The operations, which may be added up to a set.
+const (
+	Read Op = 1 << iota
+	Write
+	Flush
+	All = Read | Write | Flush
+)
+
+// Disk is one disk. Its methods are for any goroutine.
+type Disk struct {
+	dir    string
+	server *fuse.Server
+
+	mu       sync.Mutex
+	calm     *sync.Cond             // when stalled becomes 0
+	data     []byte                 // guarded by mu, as what follows
+	faults   []fault                // the first that matches counts
+	delay    func(Op) time.Duration // or nil
+	stalled  Op                     // operations that wait
+	waiting  int                    // how many do
+	vanished bool
+	done     map[Op]uint64 // operations that succeeded
+	failed   map[Op]uint64
+}
+
+// fault fails operations on bytes from first to before end.
+type fault struct {
+	ops        Op
+	first, end int64
+	errno      syscall.Errno
+}
+
+// Mount mounts a disk with that content on dir, a folder that exists. It needs
+// root and /dev/fuse. The disk has the content from now on, and Close ends it.
+func Mount(dir string, content []byte) (*Disk, error) {
+	d := &Disk{dir: dir, data: content, done: map[Op]uint64{}, failed: map[Op]uint64{}}
+	d.calm = sync.NewCond(&d.mu)
+	none := time.Duration(0)
+	server, err := fs.Mount(dir, &folder{disk: d}, &fs.Options{EntryTimeout: &none, AttrTimeout: &none, NegativeTimeout: &none,
+		MountOptions: fuse.MountOptions{FsName: "disktest", Name: "disktest", AllowOther: true, DirectMountStrict: true,
+			DisableXAttrs: true, MaxWrite: 1 << 20, MaxBackground: 256, DirectMountFlags: unix.MS_NOSUID | unix.MS_NODEV}})
+	if err != nil {
+		return nil, fmt.Errorf("mounting a disk on %s: %w", dir, err)
+	}
+	d.server = server
+	return d, nil
+}
+
+// Path is where the disk is.
+func (d *Disk) Path() string { return filepath.Join(d.dir, name) }
+
+// Close ends all faults and unmounts the disk, lazily if it is still in use.
+func (d *Disk) Close() error {
+	d.Heal()
+	if err := d.server.Unmount(); err != nil {
+		return unix.Unmount(d.dir, unix.MNT_DETACH)
+	}
+	return nil
+}
+
+// Fail makes operations of the set ops fail that touch a byte from first to
+// before end, or with end -1 to the end of the disk. A Flush touches all.
+func (d *Disk) Fail(ops Op, first, end int64, errno syscall.Errno) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if end < 0 {
+		end = int64(len(d.data))
+	}
+	d.faults = append(d.faults, fault{ops, first, end, errno})
+}
+
+// Delay has every operation take as long as delay says, which is called by many
+// goroutines at a time. nil ends that.
+func (d *Disk) Delay(delay func(Op) time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.delay = delay
+}
+
+// Stall lets operations of the set ops wait until Heal.
+func (d *Disk) Stall(ops Op) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stalled = ops
+}
+
+// Vanish has every operation fail with ENODEV and every lookup with ENOENT,
+// until Heal, as if the disk had been pulled.
+func (d *Disk) Vanish() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.vanished = true
+}
+
+// Heal ends all faults; what waits goes on.
+func (d *Disk) Heal() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.faults, d.delay, d.stalled, d.vanished = nil, nil, 0, false
+	d.calm.Broadcast()
+}
+
+// Waiting is the number of operations that wait now since the disk is stalled.
+func (d *Disk) Waiting() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.waiting
+}
+
+// Counts returns how many operations of one kind were done, and how many failed, so far.
+func (d *Disk) Counts(op Op) (done, failed uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.done[op], d.failed[op]
+}
+
+// Contents is a copy of what the disk holds.
+func (d *Disk) Contents() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]byte(nil), d.data...)
+}
+
+// do meets the faults that there are for an operation on n bytes at offset, and
+// if it is to succeed carries it out.
+func (d *Disk) do(op Op, offset, n int64, act func()) syscall.Errno {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if delay := d.delay; delay != nil {
+		d.mu.Unlock()
+		time.Sleep(delay(op))
+		d.mu.Lock()
+	}
+	for d.stalled&op != 0 {
+		d.waiting++
+		d.calm.Wait()
+		d.waiting--
+	}
+	errno := d.errnoLocked(op, offset, n)
+	if errno != 0 {
+		d.failed[op]++
+		return errno
+	}
+	act()
+	d.done[op]++
+	return 0
+}
+
+func (d *Disk) errnoLocked(op Op, offset, n int64) syscall.Errno {
+	if d.vanished {
+		return syscall.ENODEV
+	}
+	for _, f := range d.faults {
+		if f.ops&op != 0 && (op == Flush || offset < f.end && f.first < offset+n) {
+			return f.errno
+		}
+	}
+	return 0
+}
