@@ -45,6 +45,7 @@ type restoreHandle struct {
 	text    []byte
 	next    int64 // where the next write is to begin
 	process int   // that has written last
+	refused syscall.Errno
 	job     *job
 }
 
@@ -52,6 +53,8 @@ func (h *restoreHandle) Write(ctx context.Context, data []byte, off int64) (uint
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
+	case h.refused != 0:
+		return 0, h.refused
 	case len(h.text) > 0 && off != h.next:
 		return 0, h.refuse(unix.EINVAL, "written at %d, and then at %d: write it from its beginning to its end", h.next, off)
 	case len(h.text)+len(data) > maxRestore:
@@ -62,39 +65,41 @@ func (h *restoreHandle) Write(ctx context.Context, data []byte, off int64) (uint
 	return uint32(len(data)), 0
 }
 
-// refuse forgets what was written; mu is held.
+// refuse forgets what was written, and takes no more: that would be a part only.
+// mu is held.
 func (h *restoreHandle) refuse(errno syscall.Errno, format string, args ...any) syscall.Errno {
-	h.text = nil
+	h.text, h.refused = nil, errno
 	h.tree.log.Warnf("restore: refused: %s: %s; nothing was changed", errnoName(errno), fmt.Sprintf(format, args...))
 	return errno
 }
 
-// begin begins to carry out what was written, if by is its writer; nil: nothing
-// was.
-func (h *restoreHandle) begin(by caller) *job {
+// begin begins to carry out what was written, if by is its writer; no job:
+// nothing was, or it was refused.
+func (h *restoreHandle) begin(by caller) (*job, syscall.Errno) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.text) > 0 && by.process() == h.process {
 		h.job = h.tree.restore(h.text)
 		h.text = nil
 	}
-	return h.job
+	return h.job, h.refused
 }
 
 // Flush is called by every close(2), also of a copy of the descriptor that a
 // child got and never used.
 func (h *restoreHandle) Flush(ctx context.Context) syscall.Errno {
-	if j := h.begin(callerOf(ctx)); j != nil {
-		return j.wait(ctx)
+	j, refused := h.begin(callerOf(ctx))
+	if refused != 0 || j == nil {
+		return refused
 	}
-	return 0
+	return j.wait(ctx)
 }
 
 // Fsync says that all is written; it fails if that has mistakes.
 func (h *restoreHandle) Fsync(ctx context.Context, _ uint32) syscall.Errno {
-	j := h.begin(callerOf(ctx))
-	if j == nil {
-		return 0
+	j, refused := h.begin(callerOf(ctx))
+	if refused != 0 || j == nil {
+		return refused
 	}
 	if _, done, _ := j.now(); done {
 		return j.wait(ctx)

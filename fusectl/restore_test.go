@@ -1,6 +1,7 @@
 package fusectl
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"vbladefs/target"
 )
@@ -179,6 +182,33 @@ func TestRestoreFile(t *testing.T) {
 		"cat: write error: File exists\n! 2:22: EEXIST: name in use: drive do is /dev/loop2, and sta\n= 0 carried out, 1 failed\n1\n")
 	step("version 1", "printf '# vbladefs state 1\\n' | tee restore > /dev/null; cat restore", "tee: restore: Invalid argument\n! 1:1: malformed command: a state of version 1 has no end line: want \"# vbladefs state 2\" as its first line, and \"# end\" as its last\n")
 	step("at another place", "printf x | dd of=restore bs=1 status=none; printf abc | dd of=restore bs=1 seek=5 status=none; echo $?", "dd: closing output file 'restore': Invalid argument\ndd: closing output file 'restore': Invalid argument\n1\n")
+}
+
+// TestRestoreAfterARefusal has a write refused, as that of a state which is too
+// large is: what follows is not all of a state, though it may look so.
+func TestRestoreAfterARefusal(t *testing.T) {
+	d := mounted(t)
+	f, err := os.OpenFile(filepath.Join(d.dir, "restore"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte("x"), 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int64{5, 6} {
+		if _, err := f.WriteAt([]byte(has("vblade/drives add do /dev/loop2")), at); !errors.Is(err, unix.EINVAL) {
+			t.Errorf("written at %d: %v", at, err)
+		}
+	}
+	if err := f.Sync(); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("fsync: %v", err)
+	}
+	if err := f.Close(); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("close: %v", err)
+	}
+	if got := d.sh(t, "cat vblade/drives restore"); got != "" {
+		t.Errorf("restored %q", got)
+	}
 }
 
 // TestRestoreMany is as large as a state that takes many writes, of which
