@@ -33,6 +33,9 @@ FILE:LINE:COLUMN: ERRNO: REASON, and the rest is carried out.
 	if err != nil {
 		return err
 	}
+	if len(text) == 0 {
+		return fmt.Errorf("%s is empty: want a state; nothing was changed", f.Arg(0))
+	}
 	if native.IsOld(text) {
 		text = renewed(text, f.Arg(0))
 	}

@@ -204,6 +204,11 @@ func TestRestoreWaits(t *testing.T) {
 	if said := run(1, "-exact", file); len(said) != 1 || !strings.HasPrefix(said[0], file+":5:1: ") || !strings.Contains(said[0], "cut off") || d.read("saved") != want {
 		t.Errorf("a state that was cut off: %q", said)
 	}
+	for _, exact := range []string{"-exact=false", "-exact"} {
+		if _, stderr, code := vbladefs(t, "", "restore", "-mount", d.dir, exact, "-"); code != 1 || !strings.Contains(stderr, "- is empty: want a state") || d.read("saved") != want {
+			t.Errorf("%s, an empty state: %d, %s", exact, code, stderr)
+		}
+	}
 	if _, stderr, code := vbladefs(t, "# vbladefs state 1\nvblade/drives add fourth "+missing+" ro\n", "restore", "-mount", d.dir, "-"); code != 0 ||
 		!strings.Contains(stderr, "of an older version") || !strings.Contains(d.read("saved"), "fourth") {
 		t.Errorf("a state of version 1: %d, %s", code, stderr)
