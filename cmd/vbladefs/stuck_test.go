@@ -1,12 +1,17 @@
 package main_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"vbladefs/netio/netiotest"
 	"vbladefs/target/aoe/initiator"
@@ -112,4 +117,91 @@ func TestEndWithAStuckDisk(t *testing.T) {
 	if code := d.exitCode(); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
+}
+
+// TestCatWithAStuckDisk: nobody who reads the tree waits for a disk that hangs:
+// not while requests wait for it, nor while commands do.
+func TestCatWithAStuckDisk(t *testing.T) {
+	t.Parallel()
+	here, there := netiotest.Pair(t, 1500)
+	path, _, freeze, thaw := frozenDisk(t)
+	d := serve(t, here)
+	d.echo("add "+path+" 0 1 eth0", "aoeserver")
+	d.echo("add stuck2 "+path, "vblade/drives")
+	d.echo("add eth0 0 2", "vblade/stuck2/ports")
+	stuck := connect(t, there, "eth0").open("0.1")
+	freeze()
+	for range 3 {
+		if err := stuck.Engine().Submit(&initiator.IO{Op: initiator.Write, Data: random(512)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stuck.Engine().Push(); err != nil {
+		t.Fatal(err)
+	}
+	d.await("the writes are with the disk", func() bool { return d.stat("kvblade/0.1@eth0/stats", "in_flight") != "0" })
+	d.readsAll("while requests hang")
+
+	waiting := []*exec.Cmd{
+		exec.Command("sh", "-c", "echo 1 > "+filepath.Join(d.dir, "vblade/stuck2/pause")),
+		exec.Command("sh", "-c", "echo 0 1 eth0 > "+filepath.Join(d.dir, "kvblade/del")),
+	}
+	for _, c := range waiting {
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.readsAll("while commands hang")
+	thaw()
+	for _, c := range waiting {
+		_ = c.Wait() // it did what it said, or was refused in time
+	}
+	d.check()
+}
+
+// readsAll reads every file of the tree, and fails the test if one keeps its
+// reader waiting.
+func (d *daemon) readsAll(when string) {
+	d.t.Helper()
+	files := 0
+	for _, file := range d.files() {
+		done := make(chan error, 1)
+		began := time.Now()
+		go func() {
+			_, err := os.ReadFile(file)
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			// EIO is what sysfs says of files that are for writing only.
+			if err != nil && !errors.Is(err, unix.EIO) && !os.IsNotExist(err) && !os.IsPermission(err) {
+				d.t.Errorf("%s: %s: %v", when, file, err)
+			}
+			files++
+		case <-time.After(patience / 4):
+			d.t.Errorf("%s: who reads %s still waits after %v", when, file, time.Since(began))
+		}
+	}
+	if files < 50 {
+		d.t.Errorf("%s: only %d files were read", when, files)
+	}
+}
+
+// files lists the files of the tree that can be read.
+func (d *daemon) files() []string {
+	d.t.Helper()
+	var files []string
+	err := filepath.WalkDir(d.dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && info.Mode()&0o444 != 0 {
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		d.t.Error(err)
+	}
+	return files
 }

@@ -1,10 +1,14 @@
 package interop
 
 import (
+	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestArticle types the article's lines for the three kernel targets under `vbladefs run`, as they are there but for the
@@ -56,8 +60,22 @@ func underRun(t *testing.T, r *rig, d *daemon, binary, script string) string {
 	return string(out)
 }
 
-// TestRestart kills the daemon under a mounted file system of the Linux client that writes and reads back, twice, and
-// starts it again from its state.
+// restarts is how often TestRestart kills the daemon: VBLADEFS_CRASHES, or twice.
+func restarts(t *testing.T) int {
+	t.Helper()
+	given := os.Getenv("VBLADEFS_CRASHES")
+	if given == "" {
+		return 2
+	}
+	n, err := strconv.Atoi(given)
+	if err != nil || n < 1 {
+		t.Fatalf("VBLADEFS_CRASHES=%s: want how often to kill the daemon", given)
+	}
+	return n
+}
+
+// TestRestart kills the daemon at random moments under a mounted file system of the Linux client that writes and reads
+// back, and starts it again from its state.
 func TestRestart(t *testing.T) {
 	binary := build(t)
 	r := newRig(t, 9000)
@@ -68,20 +86,28 @@ func TestRestart(t *testing.T) {
 	checkDiscovery(t, r, e)
 	r.run(t, "mkfs.ext4 -q -F %[1]s; mount -t ext4 %[1]s /mnt", e.dev())
 	r.run(t, writeLoad)
-	for range 2 {
+	times, longest := restarts(t), time.Duration(0)
+	for range times {
 		saved := d.cat(t, "saved")
+		time.Sleep(rand.N(200 * time.Millisecond))
 		if err := d.cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		err := <-d.exited
 		d.exited <- err
+		began := time.Now()
 		d = startDaemonAt(t, r, binary, d.mount, d.args...)
+		longest = max(longest, time.Since(began))
 		if now := d.cat(t, "saved"); now != saved {
 			t.Errorf("state before:\n%s\nafter:\n%s", saved, now)
 		}
 		r.run(t, loadGoesOn)
 	}
-	t.Logf("rounds of the load: %s", strings.TrimSpace(r.run(t, "touch /tmp/stop; until_ok test -e /tmp/ended; cat /tmp/rounds")))
+	t.Logf("%d deaths, started again within %v; rounds of the load: %s", times, longest.Round(time.Millisecond),
+		strings.TrimSpace(r.run(t, "touch /tmp/stop; until_ok test -e /tmp/ended; cat /tmp/rounds")))
+	if os.Getenv("VBLADEFS_STRICT") != "" && longest > time.Second {
+		t.Errorf("a start took %v, want a second at most", longest)
+	}
 	t.Run("complaints", func(t *testing.T) { checkComplaints(t, r) })
 	r.run(t, "umount /mnt; e2fsck -fn %s", e.dev())
 	checkContent(t, r, e)
