@@ -39,6 +39,11 @@ func OpenGroup(netif string, n int, o Options) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Inherit != nil {
+		if g := inherit(ifi, n, o); g != nil {
+			return g, nil
+		}
+	}
 	if n > 1 {
 		g, err := openRings(ifi, n, o)
 		if err == nil || errors.Is(err, ErrNoInterface) {

@@ -20,6 +20,7 @@ type ringLink struct {
 	rx    rxRing
 	tx    sender
 	name  socketName
+	shape Shared // but for Next
 
 	// empty counts Receive calls in a row that found nothing, see checkHealth.
 	empty uint
@@ -74,6 +75,8 @@ func (l *ringLink) setUp(ifi Interface, ringBytes int) error {
 		return fmt.Errorf("mapping the packet ring of %d bytes: %w", length, err)
 	}
 	l.rx.init(memory, request)
+	l.shape = Shared{Index: ifi.Index, MTU: ifi.MTU, RingBytes: ringBytes, BlockBytes: request.Block_size, Blocks: request.Block_nr,
+		Slot: request.Frame_size, SlotsIn: request.Frame_nr}
 	sendFD, err := newSendSocket(ifi)
 	if err != nil {
 		return err

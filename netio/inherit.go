@@ -1,0 +1,123 @@
+package netio
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// A ring link can go from one process to another without losing a frame, or bringing one twice: the socket and its ring stay
+// the kernel's, which goes on to put frames there, and the other process maps the same memory and takes them out from where
+// the first one stopped.
+
+// Shared describes a ring link to the process that inherits it. It is plain data.
+type Shared struct {
+	Index, MTU, RingBytes             int    // of the interface, and as asked for
+	BlockBytes, Blocks, Slot, SlotsIn uint32 // of the ring: the kernel's tpacket_req
+	Next                              uint32 // the slot that comes next, counted from the first one of the ring
+}
+
+// Inherited is a link that another process has given up. The descriptor is this process's own.
+type Inherited struct {
+	Shared
+	FD int
+}
+
+// Share describes l, a link that OpenGroup made alone on its interface, and returns the descriptor of its socket, which stays
+// l's; not ok: l is of a kind that cannot be inherited. Its owner has released all frames, and takes none until the other
+// process has either given up or closed its own; if that has taken some, l is of use for nothing but Close.
+func Share(l Link) (s Shared, fd int, ok bool) {
+	r, ok := l.(*ringLink)
+	if !ok || r.closed || r.rx.held > 0 {
+		return Shared{}, -1, false
+	}
+	s = r.shape
+	block := r.rx.next.offset / int(s.BlockBytes)
+	s.Next = uint32(block*r.rx.perBlock + r.rx.perBlock - r.rx.next.left)
+	return s, r.fd, true
+}
+
+// fits says why a link that was shared cannot be what o asks for on ifi; empty: it can.
+func (s Shared) fits(ifi Interface, o Options) string {
+	switch {
+	case o.Kind != "ring" && o.Kind != "" && o.Kind != "auto":
+		return "a link of kind " + o.Kind + " is wanted"
+	case s.RingBytes != o.RingBytes:
+		return fmt.Sprintf("its ring was made for %d bytes, and %d are wanted", s.RingBytes, o.RingBytes)
+	case s.Index != ifi.Index || s.MTU != ifi.MTU:
+		return "the interface has changed"
+	}
+	return ""
+}
+
+// inheritRing makes a link of one that another process has shared. It owns the descriptor, also when it fails.
+func inheritRing(ifi Interface, from Inherited) (*ringLink, error) {
+	l := &ringLink{fd: from.FD, tx: sender{fd: -1}, netif: ifi.Name, shape: from.Shared}
+	err := l.takeOver(ifi, from.Shared)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("link on %s that another process has shared: %w", ifi.Name, err), l.Close())
+	}
+	return l, nil
+}
+
+func (l *ringLink) takeOver(ifi Interface, s Shared) error {
+	request := unix.TpacketReq{Block_size: s.BlockBytes, Block_nr: s.Blocks, Frame_size: s.Slot, Frame_nr: s.SlotsIn}
+	if err := checkShape(request, s.Next); err != nil {
+		return err
+	}
+	// The kernel refuses a length that is not that of the ring.
+	length := int(request.Block_size) * int(request.Block_nr)
+	memory, err := unix.Mmap(l.fd, 0, length, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("mapping its ring of %d bytes: %w", length, err)
+	}
+	l.rx.init(memory, request)
+	for range s.Next {
+		l.rx.advance(&l.rx.next)
+	}
+	l.rx.first = l.rx.next
+	filter, err := filterProgram(ifi.Index, false)
+	if err == nil {
+		err = attachFilter(l.fd, filter) // perhaps of another version
+	}
+	if err != nil {
+		return err
+	}
+	sendFD, err := newSendSocket(ifi)
+	if err != nil {
+		return err
+	}
+	l.tx.init(sendFD)
+	return nil
+}
+
+// checkShape refuses what is no shape of a ring.
+func checkShape(r unix.TpacketReq, next uint32) error {
+	switch {
+	case r.Frame_size < ringHeaderBytes || r.Block_size < r.Frame_size || r.Block_nr == 0 || next >= r.Frame_nr,
+		uint64(r.Block_size)*uint64(r.Block_nr) > maxRingBytes,
+		uint64(r.Block_size/r.Frame_size)*uint64(r.Block_nr) != uint64(r.Frame_nr):
+		return fmt.Errorf("slot %d of a ring of %d blocks of %d bytes, with %d slots of %d: that is none", next, r.Block_nr, r.Block_size, r.Frame_nr, r.Frame_size)
+	}
+	return nil
+}
+
+// inherit is OpenGroup of a link that another process has shared; nil: it cannot be used, which is logged.
+func inherit(ifi Interface, n int, o Options) *Group {
+	why := o.Inherit.fits(ifi, o)
+	if n > 1 {
+		why = fmt.Sprintf("%d links are wanted", n)
+	}
+	if why != "" {
+		unix.Close(o.Inherit.FD)
+	} else if l, err := inheritRing(ifi, *o.Inherit); err == nil {
+		return &Group{links: []Link{l}}
+	} else {
+		why = err.Error()
+	}
+	if o.Log != nil {
+		o.Log(fmt.Sprintf("interface %s: frames that come at this moment are lost, and initiators repeat them: the link cannot be taken over, as %s", ifi.Name, why))
+	}
+	return nil
+}
