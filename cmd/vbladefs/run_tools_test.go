@@ -24,7 +24,7 @@ var runTools = []string{
 	"cat /sys/class/block/${LOOP##*/}/size; cat /sys/block/${LOOP##*/}/queue/logical_block_size",
 	"ip -o link; ip -br addr; ls /sys/class/net; cat /proc/net/dev | cut -d: -f1",
 	"cat /sys/class/net/lo/mtu; cat /proc/sys/net/ipv4/ip_forward",
-	"df --output=source,target /; df -P | grep -c ' /sys'; stat -f -c %b:%T /",
+	"df --output=source,target /; df -P 2>/dev/null | grep -c ' /sys'; stat -f -c %b:%T /",
 	"findmnt -no SOURCE,TARGET,FSTYPE -M /; mount | grep -c ' on / '; grep -c ' / ' /proc/mounts",
 	"mount | grep -c '^sysfs on /sys type sysfs'; mount | grep -c '^proc on /proc type proc'",
 	"cat <(echo one) <(echo two); diff <(echo a) <(echo a) && echo same; echo x > >(cat); wait",
@@ -118,6 +118,7 @@ const sharedMounts = `
 mount --make-rshared /
 before=$(< /proc/self/mountinfo)
 coproc "$1" run -mount "$2" -- bash -c 'echo ready; read -r; grep -c " $0/outer " /proc/mounts; mount -t tmpfs x "$0/inner" && echo inside; read -r' "$3"
+inside=$COPROC_PID # bash forgets it when it ends
 read -r -u "${COPROC[0]}"; echo "$REPLY"
 [ "$(< /proc/self/mountinfo)" = "$before" ] && echo untouched
 mount -t tmpfs x "$3/outer"
@@ -126,7 +127,7 @@ for i in 1 2; do read -r -u "${COPROC[0]}"; echo "$REPLY"; done
 umount "$3/outer"
 [ "$(< /proc/self/mountinfo)" = "$before" ] && echo untouched
 echo >&"${COPROC[1]}"
-wait "$COPROC_PID"
+wait "$inside"
 [ "$(< /proc/self/mountinfo)" = "$before" ] && echo untouched`
 
 // TestRunOnSharedMounts: what the machine mounts comes in, and nothing goes out.
