@@ -84,8 +84,7 @@ func TestRestart(t *testing.T) {
 	d.echo(t, "add data "+e.disk.loop, "vblade/drives")
 	d.echo(t, "add eth0 3 7", "vblade/data/ports")
 	checkDiscovery(t, r, e)
-	r.run(t, "mkfs.ext4 -q -F %[1]s; mount -t ext4 %[1]s /mnt", e.dev())
-	r.run(t, writeLoad)
+	load := startLoad(t, r, e)
 	times, longest := restarts(t), time.Duration(0)
 	for range times {
 		saved := d.cat(t, "saved")
@@ -101,37 +100,14 @@ func TestRestart(t *testing.T) {
 		if now := d.cat(t, "saved"); now != saved {
 			t.Errorf("state before:\n%s\nafter:\n%s", saved, now)
 		}
-		r.run(t, loadGoesOn)
+		load.goesOn(t)
 	}
-	t.Logf("%d deaths, started again within %v; rounds of the load: %s", times, longest.Round(time.Millisecond),
-		strings.TrimSpace(r.run(t, "touch /tmp/stop; until_ok test -e /tmp/ended; cat /tmp/rounds")))
+	load.stop(t)
+	t.Logf("%d deaths, started again within %v", times, longest.Round(time.Millisecond))
 	if os.Getenv("VBLADEFS_STRICT") != "" && longest > time.Second {
 		t.Errorf("a start took %v, want a second at most", longest)
 	}
 	t.Run("complaints", func(t *testing.T) { checkComplaints(t, r) })
-	r.run(t, "umount /mnt; e2fsck -fn %s", e.dev())
 	checkContent(t, r, e)
 	d.stop(t)
 }
-
-// writeLoad starts a process of the client that writes and reads back, each time through to the target.
-const writeLoad = `
-	(
-		n=0
-		while [ ! -e /tmp/stop ]; do
-			n=$((n + 1))
-			dd if=/dev/urandom of=/tmp/in bs=4k count=64 2>/dev/null
-			dd if=/tmp/in of=/mnt/load bs=4k oflag=direct conv=fsync 2>/dev/null || { echo write >/tmp/failed; break; }
-			dd if=/mnt/load of=/tmp/out bs=4k iflag=direct 2>/dev/null || { echo read >/tmp/failed; break; }
-			cmp /tmp/in /tmp/out >/dev/null || { echo compare >/tmp/failed; break; }
-			echo $n >/tmp/rounds
-		done
-		touch /tmp/ended
-	) >/dev/null 2>&1 &
-	until_ok test -s /tmp/rounds`
-
-// loadGoesOn waits until it has gone on, without an error.
-const loadGoesOn = `
-	before=$(cat /tmp/rounds)
-	until_ok sh -c "[ -e /tmp/failed ] || [ \$(cat /tmp/rounds) -gt $((before + 1)) ]"
-	[ ! -e /tmp/failed ] || { cat /tmp/failed; exit 1; }`

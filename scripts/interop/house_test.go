@@ -195,7 +195,12 @@ func (h *house) processOf(t *testing.T, line string) string {
 // end ends a process in the background and waits for it.
 func (h *house) end(t *testing.T, pid string) {
 	t.Helper()
-	h.types(t, "kill "+pid+"; for i in $(seq 600); do [ -e /proc/"+pid+" ] || exit 0; sleep 0.1; done; exit 1")
+	h.endBy(t, "TERM", pid)
+}
+
+func (h *house) endBy(t *testing.T, signal, pid string) {
+	t.Helper()
+	h.types(t, fmt.Sprintf("kill -%s %s; for i in $(seq 600); do [ -e /proc/%[2]s ] || exit 0; sleep 0.1; done; exit 1", signal, pid))
 }
 
 // syslogd hears what is said to a socket.
