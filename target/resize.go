@@ -242,8 +242,10 @@ func (t *Target) noteOf(dev *device) string {
 	return dev.note
 }
 
-// noted shows, and logs, what is new to know of devices; ops is held.
+// noted shows, and logs, what is new to know of devices, for each drive that leads
+// to one; ops is held.
 func (t *Target) noted(devices []*device) {
+	fresh := map[*device]bool{}
 	for _, dev := range devices {
 		note := dev.store.Note()
 		if note == dev.note {
@@ -252,8 +254,14 @@ func (t *Target) noted(devices []*device) {
 		t.mu.Lock()
 		dev.note = note
 		t.mu.Unlock()
-		if note != "" {
-			t.log.Warnf("%s: %s", dev.key, note)
+		fresh[dev] = note != ""
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	for d := range t.drives.all {
+		if dev := d.device.Load(); fresh[dev] {
+			t.log.Warnf("drive %s, %s: %s", d.name, d.path, dev.note)
 		}
 	}
 }

@@ -40,6 +40,7 @@ func TestConversations(t *testing.T) {
 type rig struct {
 	t           testing.TB
 	link        string // kind
+	log         *logrus.Logger
 	target      *target.Target
 	here, there netiotest.Netns
 	wires       map[string]*wire
@@ -69,6 +70,7 @@ func newRig(t testing.TB, link string, workers int) *rig {
 	}
 	log := logrus.New()
 	log.SetOutput(io.Discard)
+	r.log = log
 	r.target = New(Options{Link: link, Log: log, Spin: target.DefaultSpin, Workers: workers})
 	t.Cleanup(func() {
 		if err := r.target.Close(context.Background()); err != nil {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sirupsen/logrus/hooks/test"
+
 	"vbladefs/target"
 )
 
@@ -16,11 +18,20 @@ func TestFileIsRemoved(t *testing.T) {
 	if d, _ := r.target.Drive("d"); strings.Contains(d.Note, "removed") {
 		t.Errorf("%+v", d)
 	}
+	r.do(target.AddDrive{Name: "other", Path: path})
+	said := test.NewLocal(r.log)
 	if err := os.Remove(r.images[path]); err != nil {
 		t.Fatal(err)
 	}
 	r.do(target.Resize{Drive: "d"})
 	if d, _ := r.target.Drive("d"); !strings.Contains(d.Note, "its file was removed") || d.Down != "" || d.Sectors != 16 {
 		t.Errorf("%+v", d)
+	}
+	var log []string
+	for _, e := range said.AllEntries() {
+		log = append(log, e.Message)
+	}
+	if len(log) != 2 || !strings.HasPrefix(log[0], "drive d, "+path+": its file was removed") || !strings.HasPrefix(log[1], "drive other, "+path+": its file was removed") {
+		t.Errorf("the log names not both drives: %q", log)
 	}
 }
