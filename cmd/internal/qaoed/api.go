@@ -1,11 +1,13 @@
 package qaoed
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -107,15 +109,9 @@ func (a *api) admit(c *client) bool {
 // evict sends one away, rather one that waits than one that is waited for; mu is
 // held.
 func (a *api) evict() {
-	gone := 0
-	for i, c := range a.order {
-		if !c.busy {
-			gone = i
-			break
-		}
-	}
+	gone := max(0, slices.IndexFunc(a.order, func(c *client) bool { return !c.busy }))
 	_ = a.order[gone].Close()
-	a.order = append(a.order[:gone:gone], a.order[gone+1:]...)
+	a.order = slices.Delete(a.order, gone, gone+1)
 }
 
 func (a *api) leave(c *client) {
@@ -126,25 +122,24 @@ func (a *api) leave(c *client) {
 	a.clients.Done()
 }
 
-// forget takes c out of the order; mu is held. It may have been evicted.
-func (a *api) forget(c *client) {
-	for i := range a.order {
-		if a.order[i] == c {
-			a.order = append(a.order[:i:i], a.order[i+1:]...)
-			return
-		}
+// forget takes c out of the order; mu is held. false: it has been evicted.
+func (a *api) forget(c *client) bool {
+	i := slices.Index(a.order, c)
+	if i >= 0 {
+		a.order = slices.Delete(a.order, i, i+1)
 	}
+	return i >= 0
 }
 
-// mark notes whether c is answered now; when it no longer is, it was active last.
-func (a *api) mark(c *client, busy bool) {
+// mark notes whether c is answered now; one that asks is the last to go. It tells
+// whether there is to be another step.
+func (a *api) mark(c *client, busy bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	c.busy = busy
-	n := len(a.order)
-	if a.forget(c); len(a.order) < n {
+	if c.busy = busy; busy && a.forget(c) {
 		a.order = append(a.order, c)
 	}
+	return !a.closed
 }
 
 // attend answers the requests of one client, one after the other.
@@ -154,15 +149,16 @@ func (a *api) attend(c *client) error {
 		if err != nil {
 			return err
 		}
-		a.mark(c, true)
+		if !a.mark(c, true) {
+			return net.ErrClosed
+		}
 		reply, why := qaoed.Answer(h, argument, a.actions)
 		if why != nil {
 			a.log.Warn(why)
 		}
 		err = errors.Join(c.SetWriteDeadline(time.Now().Add(requestTime)), write(c, reply))
-		a.mark(c, false)
-		if err != nil {
-			return err
+		if goOn := a.mark(c, false); err != nil || !goOn {
+			return cmp.Or(err, net.ErrClosed)
 		}
 	}
 }
@@ -196,8 +192,8 @@ func readRequest(c net.Conn) (qaoed.Header, []byte, error) {
 	return h, argument, err
 }
 
-// close sends all clients away, waits for what they had asked for, and removes
-// the socket.
+// close sends all clients away, those that wait for a reply as soon as they have
+// it, and removes the socket.
 func (a *api) close() error {
 	if a == nil {
 		return nil
@@ -208,7 +204,6 @@ func (a *api) close() error {
 		if !c.busy {
 			_ = c.Close()
 		}
-		_ = c.SetReadDeadline(time.Now()) // a busy one gets its reply
 	}
 	a.mu.Unlock()
 	var err error
