@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -60,6 +61,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitFailed
 }
 
+var errInterrupted = errors.New("interrupted; everything it started is gone")
+
 // do runs the trials that the options ask for and prints the report.
 func (o *options) do(ctx context.Context, w io.Writer) (bad uint64, err error) {
 	fmt.Fprintf(w, "seed %d, %v a trial\n\n", o.seed, o.lasts)
@@ -67,7 +70,7 @@ func (o *options) do(ctx context.Context, w io.Writer) (bad uint64, err error) {
 	for round := range o.rounds {
 		for i, t := range faults {
 			if ctx.Err() != nil {
-				return report.bad, errors.New("interrupted; everything it started is gone")
+				return report.bad, errInterrupted
 			}
 			if o.only != nil && !o.only.MatchString(t.name) {
 				continue
@@ -77,5 +80,23 @@ func (o *options) do(ctx context.Context, w io.Writer) (bad uint64, err error) {
 		}
 	}
 	report.end()
-	return report.bad, nil
+	err = o.staleCopies(ctx, report)
+	return report.bad, err
+}
+
+// staleCopies does the stale-duplicate test on each of its setups.
+func (o *options) staleCopies(ctx context.Context, r *report) error {
+	if o.stale == 0 {
+		return nil
+	}
+	r.beginStale()
+	for _, on := range staleSetups {
+		if ctx.Err() != nil {
+			return errInterrupted
+		}
+		began := time.Now()
+		s, err := runStale(o.program, on, o.stale, o.seed)
+		r.addStale(on, s, err, time.Since(began))
+	}
+	return nil
 }

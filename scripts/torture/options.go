@@ -16,6 +16,7 @@ type options struct {
 	rounds  int
 	seed    uint64
 	only    *regexp.Regexp
+	stale   uint64
 }
 
 func parseOptions(args []string, stderr io.Writer) (*options, error) {
@@ -26,6 +27,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.DurationVar(&o.lasts, "time", 20*time.Second, "how long each trial lasts")
 	f.IntVar(&o.rounds, "rounds", 1, "how often every fault is tried, each time on the next setup")
 	f.Uint64Var(&o.seed, "seed", rand.Uint64N(1e9), "decides which frame meets which fault")
+	f.Uint64Var(&o.stale, "stale", 10_000, "rounds of the stale-duplicate test on each of its setups; 0: none")
 	only := f.String("only", "", "the faults whose name matches this regular expression")
 	if err := f.Parse(args); err != nil {
 		return nil, err

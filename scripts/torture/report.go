@@ -67,3 +67,26 @@ func describeCounts(c faultnet.Counts) string {
 		"since they would have been held too long, and the longest was held for %v", c.Lost, c.Repeated, c.Delayed, c.Reordered,
 		c.Truncated, c.Damaged, c.Late, c.Held.Round(time.Millisecond))
 }
+
+func (r *report) beginStale() {
+	fmt.Fprintf(r.w, "\nno stale copy of a write may take effect: each round a write sent twice, a newer one, a read (INITIATORS §8.9)\n"+
+		"%-52s %10s %10s %8s %7s %8s\n", "setup", "rounds", "crossed", "resent", "errors", "time")
+}
+
+// addStale prints what a stale-duplicate test showed. Crossed are rounds whose
+// two copies took two interfaces.
+func (r *report) addStale(on staleSetup, s *stale, err error, took time.Duration) {
+	bad := 0
+	if err != nil {
+		bad = 1
+		r.bad++
+	}
+	fmt.Fprintf(r.w, "%-52s %10d %10d %8d %7d %7.0fs\n", on, s.rounds, s.crossed, s.resent, bad, took.Seconds())
+	if err != nil {
+		fmt.Fprintf(r.w, "    %v\n", err)
+	}
+}
+
+func (s staleSetup) String() string {
+	return fmt.Sprintf("%s %s, %d interfaces, transfers up to %v", s.io, s.cache, s.lines, s.slowest)
+}
