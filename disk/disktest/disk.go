@@ -38,16 +38,20 @@ type Disk struct {
 	server *fuse.Server
 
 	mu       sync.Mutex
-	calm     *sync.Cond             // when stalled becomes 0
-	data     []byte                 // guarded by mu, as what follows
-	faults   []fault                // the first that matches counts
-	delay    func(Op) time.Duration // or nil
-	stalled  Op                     // operations that wait
-	waiting  int                    // how many do
+	calm     *sync.Cond // when stalled becomes 0
+	data     []byte     // guarded by mu, as what follows
+	faults   []fault    // the first that matches counts
+	hook     Hook       // or nil
+	stalled  Op         // operations that wait
+	waiting  int        // how many do
 	vanished bool
 	done     map[Op]uint64 // operations that succeeded
 	failed   map[Op]uint64
 }
+
+// Hook decides about an operation on n bytes at offset: how long it takes, and
+// if errno is not 0 how it then fails. Many goroutines call it at a time.
+type Hook func(op Op, offset, n int64) (takes time.Duration, errno syscall.Errno)
 
 // fault fails operations on bytes from first to before end.
 type fault struct {
@@ -95,12 +99,12 @@ func (d *Disk) Fail(ops Op, first, end int64, errno syscall.Errno) {
 	d.faults = append(d.faults, fault{ops, first, end, errno})
 }
 
-// Delay has every operation take as long as delay says, which is called by many
-// goroutines at a time. nil ends that.
-func (d *Disk) Delay(delay func(Op) time.Duration) {
+// Hook has hook decide about every operation, before other faults are looked
+// for. nil ends that.
+func (d *Disk) Hook(hook Hook) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.delay = delay
+	d.hook = hook
 }
 
 // Stall lets operations of the set ops wait until Heal.
@@ -122,7 +126,7 @@ func (d *Disk) Vanish() {
 func (d *Disk) Heal() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.faults, d.delay, d.stalled, d.vanished = nil, nil, 0, false
+	d.faults, d.hook, d.stalled, d.vanished = nil, nil, 0, false
 	d.calm.Broadcast()
 }
 
@@ -152,9 +156,12 @@ func (d *Disk) Contents() []byte {
 func (d *Disk) do(op Op, offset, n int64, act func()) syscall.Errno {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if delay := d.delay; delay != nil {
+	var hooked syscall.Errno
+	if hook := d.hook; hook != nil {
 		d.mu.Unlock()
-		time.Sleep(delay(op))
+		var takes time.Duration
+		takes, hooked = hook(op, offset, n)
+		time.Sleep(takes)
 		d.mu.Lock()
 	}
 	for d.stalled&op != 0 {
@@ -163,6 +170,9 @@ func (d *Disk) do(op Op, offset, n int64, act func()) syscall.Errno {
 		d.waiting--
 	}
 	errno := d.errnoLocked(op, offset, n)
+	if errno == 0 {
+		errno = hooked
+	}
 	if errno != 0 {
 		d.failed[op]++
 		return errno

@@ -75,7 +75,7 @@ func (o *options) do(ctx context.Context, w io.Writer) (bad uint64, err error) {
 			if o.only != nil && !o.only.MatchString(t.name) {
 				continue
 			}
-			t.on = setups[(i+round)%len(setups)]
+			t.on = t.setupOf(i + round)
 			report.add(t.run(o.program, o.lasts, o.seed+uint64(round)))
 		}
 	}

@@ -11,10 +11,10 @@ import (
 // report prints a line for each trial as it ends, and one for all of them.
 //
 // Frames are those that came into the wires, whichever the direction; faults are
-// those that happened to them. Operations are reads and writes that were done,
+// those that happened to them, and transfers that the disk failed. Operations are reads and writes that were done,
 // and every byte that was read, on the way and from the disk at the end, was
-// checked. Refused are requests that were made again since a damaged frame made
-// an ATA error or a malformed reply of them; resent are frames. Errors are what
+// checked. Refused are requests that were made again since a damaged frame or the
+// disk made an ATA error or a malformed reply of them; resent are frames. Errors are what
 // must not be: a wrong sector, a request that failed, a byte changed outside the
 // export, a daemon that ended.
 type report struct {
@@ -48,11 +48,11 @@ func (r *report) add(o *outcome) {
 	t := &r.total
 	t.reads, t.writes, t.refused, t.resent = t.reads+o.reads, t.writes+o.writes, t.refused+o.refused, t.resent+o.resent
 	t.checked, t.failed, t.stall = t.checked+o.checked, t.failed+o.bad(), max(t.stall, o.stall)
-	t.counts = t.counts.Add(o.counts)
+	t.counts, t.disks = t.counts.Add(o.counts), t.disks+o.disks
 }
 
 func (r *report) print(o *outcome) {
-	fmt.Fprintf(r.w, reportLine, o.name, o.counts.Frames, o.counts.Injected(), o.reads+o.writes, o.checked, o.refused, o.resent, o.bad(), o.stall.Seconds())
+	fmt.Fprintf(r.w, reportLine, o.name, o.counts.Frames, o.counts.Injected()+o.disks, o.reads+o.writes, o.checked, o.refused, o.resent, o.bad(), o.stall.Seconds())
 }
 
 // end prints the sums, and what the wires did in all.

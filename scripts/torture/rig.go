@@ -13,6 +13,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"vbladefs/disk/disktest"
 )
 
 // rig is a machine within the machine: a network and a mount namespace with a
@@ -24,6 +26,7 @@ type rig struct {
 	undo    []func() error
 	pairs   int
 	daemons int
+	disks   int
 }
 
 // memory is where the rig has its file system.
@@ -88,6 +91,21 @@ func (r *rig) loop(file string, options ...string) (string, error) {
 		return err
 	})
 	return device, nil
+}
+
+// disk is one with faults, a file of a FUSE file system that this process serves.
+// The thread of the rig must leave it alone.
+func (r *rig) disk(content []byte) (*disktest.Disk, error) {
+	r.disks++
+	dir, err := r.folder(fmt.Sprintf("disk-%d", r.disks))
+	if err != nil {
+		return nil, err
+	}
+	d, err := disktest.Mount(dir, content)
+	if err == nil {
+		r.later(d.Close)
+	}
+	return d, err
 }
 
 // tool runs a program in the rig and returns what it says.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"vbladefs/disk/disktest"
@@ -83,23 +84,22 @@ func (s *stale) try(r *rig, on staleSetup, rounds uint64) (err error) {
 
 // slowDisk is a disk whose transfers take up to slowest, most of them much less.
 func (r *rig) slowDisk(size int, slowest time.Duration) (*disktest.Disk, error) {
-	dir, err := r.folder("disk")
-	if err != nil {
-		return nil, err
+	disk, err := r.disk(make([]byte, size))
+	if err == nil {
+		disk.Hook(slow(slowest))
 	}
-	disk, err := disktest.Mount(dir, make([]byte, size))
-	if err != nil {
-		return nil, err
-	}
-	r.later(func() error { return errors.Join(disk.Close(), os.Remove(dir)) })
+	return disk, err
+}
+
+// slow has every fourth transfer take up to most.
+func slow(most time.Duration) disktest.Hook {
 	var n atomic.Uint64
-	disk.Delay(func(disktest.Op) time.Duration {
+	return func(disktest.Op, int64, int64) (time.Duration, syscall.Errno) {
 		if n.Add(1)%4 > 0 {
-			return 0
+			return 0, 0
 		}
-		return time.Duration(rand.Int64N(int64(slowest)))
-	})
-	return disk, nil
+		return time.Duration(rand.Int64N(int64(most))), 0
+	}
 }
 
 // newLines makes veth pairs without a wire between.

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"time"
 
+	"vbladefs/disk/disktest"
 	"vbladefs/scripts/torture/faultnet"
 	"vbladefs/target/aoe"
 	"vbladefs/target/aoe/initiator"
@@ -16,7 +14,7 @@ import (
 
 // setup is what a trial runs on.
 type setup struct {
-	store   string // file or loop
+	store   string // file, loop or fuse
 	cache   string // write policy
 	io      string
 	link    string
@@ -35,6 +33,7 @@ type trial struct {
 	name   string
 	toward faultnet.Faults // to the target
 	back   faultnet.Faults
+	disk   disktest.Hook // of a fuse store
 	on     setup
 
 	spoil func(image string) error // in tests: does what the laboratory must see
@@ -45,6 +44,7 @@ type outcome struct {
 	trial
 	result
 	counts  faultnet.Counts
+	disks   uint64 // faults of the disk
 	checked uint64 // bytes
 	wrong   uint64 // sectors
 	took    time.Duration
@@ -59,12 +59,6 @@ func (o *outcome) bad() uint64 {
 	}
 	return n
 }
-
-// Where the export lies in its file: between two guards, which nothing may touch.
-const (
-	guardBytes  = 1 << 20
-	exportBytes = 16 << 20
-)
 
 var trialAddr = aoe.Addr{Shelf: 21, Slot: 5}
 
@@ -92,12 +86,11 @@ func (o *outcome) try(program string, lasts time.Duration, seed uint64) (err err
 	if err != nil {
 		return err
 	}
-	image := filepath.Join(r.dir, "disk.img")
-	guard := guards(seed)
-	if err := makeImage(image, guard); err != nil {
+	m, err := r.newMedium(o.on.store, seed)
+	if err != nil {
 		return err
 	}
-	d, err := r.export(o.on, image, paths)
+	d, err := r.export(o.on, m, paths)
 	if err != nil {
 		return err
 	}
@@ -107,28 +100,31 @@ func (o *outcome) try(program string, lasts time.Duration, seed uint64) (err err
 	}
 	l.repeats = o.toward.Repeat > 0
 	l.refusal = o.damages()
-	if err := o.load(l, lasts); err != nil {
+	if err := o.load(l, m, lasts); err != nil {
 		return err
 	}
 	if err := errors.Join(d.alive(), d.stop()); err != nil {
 		return err
 	}
 	if o.spoil != nil {
-		if err := o.spoil(image); err != nil {
+		if err := o.spoil(m.image); err != nil {
 			return err
 		}
 	}
-	return o.finish(l, image, guard)
+	return o.finish(l, m)
 }
 
-// damages tells whether requests may end in errors, since what is damaged is
-// refused.
+// damages tells whether requests may end in errors: what is damaged is refused,
+// and what the disk refuses is an error.
 func (o *outcome) damages() bool {
-	return o.toward.Damage+o.toward.Truncate+o.back.Damage+o.back.Truncate > 0
+	return o.toward.Damage+o.toward.Truncate+o.back.Damage+o.back.Truncate > 0 || o.disk != nil
 }
 
 // load runs the client, and then reads all of the export, without faults.
-func (o *outcome) load(l *load, lasts time.Duration) error {
+func (o *outcome) load(l *load, m *medium, lasts time.Duration) error {
+	if o.disk != nil {
+		m.disk.Hook(o.disk)
+	}
 	for _, p := range l.paths {
 		if err := p.wire.SetFaults(o.toward, o.back); err != nil {
 			return err
@@ -141,6 +137,13 @@ func (o *outcome) load(l *load, lasts time.Duration) error {
 		o.counts = o.counts.Add(toward).Add(back)
 		err = errors.Join(err, p.wire.SetFaults(faultnet.Faults{}, faultnet.Faults{}))
 	}
+	if o.disk != nil {
+		m.disk.Hook(nil)
+		for _, op := range []disktest.Op{disktest.Read, disktest.Write, disktest.Flush} {
+			_, failed := m.disk.Counts(op)
+			o.disks += failed
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -148,8 +151,8 @@ func (o *outcome) load(l *load, lasts time.Duration) error {
 }
 
 // finish compares what is on the disk, and what lies around it.
-func (o *outcome) finish(l *load, image string, guard []byte) error {
-	content, err := os.ReadFile(image)
+func (o *outcome) finish(l *load, m *medium) error {
+	content, err := m.content()
 	if err != nil {
 		return err
 	}
@@ -157,7 +160,7 @@ func (o *outcome) finish(l *load, image string, guard []byte) error {
 		return fmt.Errorf("the disk has %d bytes, want %d", len(content), exportBytes+2*guardBytes)
 	}
 	l.check(content[guardBytes : guardBytes+exportBytes])
-	if !bytes.Equal(content[:guardBytes], guard) || !bytes.Equal(content[guardBytes+exportBytes:], guard) {
+	if !bytes.Equal(content[:guardBytes], m.guard) || !bytes.Equal(content[guardBytes+exportBytes:], m.guard) {
 		l.fail("bytes outside the export have changed")
 	}
 	for _, x := range l.exports {
@@ -171,16 +174,6 @@ func (o *outcome) finish(l *load, image string, guard []byte) error {
 	return nil
 }
 
-func guards(seed uint64) []byte {
-	guard := make([]byte, guardBytes)
-	rand.NewChaCha8([32]byte{byte(seed), 1}).Read(guard)
-	return guard
-}
-
-func makeImage(path string, guard []byte) error {
-	return os.WriteFile(path, bytes.Join([][]byte{guard, guard}, make([]byte, exportBytes)), 0o600)
-}
-
 // newPaths makes the paths of a setup.
 func (r *rig) newPaths(s setup, seed uint64) ([]*path, error) {
 	var paths []*path
@@ -192,30 +185,4 @@ func (r *rig) newPaths(s setup, seed uint64) ([]*path, error) {
 		paths = append(paths, p)
 	}
 	return paths, nil
-}
-
-// export starts a daemon that serves the part of image between the guards on
-// all paths.
-func (r *rig) export(s setup, image string, paths []*path) (*daemon, error) {
-	file, part := image, fmt.Sprintf(" offset=%d length=%d", guardBytes/aoe.SectorSize, exportBytes/aoe.SectorSize)
-	if s.store == "loop" {
-		var err error
-		if file, err = r.loop(image, "--direct-io=on", "-o", fmt.Sprint(guardBytes), "--sizelimit", fmt.Sprint(exportBytes)); err != nil {
-			return nil, err
-		}
-		part = ""
-	}
-	d, err := r.serve("-workers", fmt.Sprint(s.workers), "-io", s.io, "-link", s.link, "-cache", s.cache)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.echo("add d "+file+part, "vblade/drives"); err != nil {
-		return nil, err
-	}
-	for _, p := range paths {
-		if err := d.echo(fmt.Sprintf("add %s %d %d", p.netif, trialAddr.Shelf, trialAddr.Slot), "vblade/d/ports"); err != nil {
-			return nil, err
-		}
-	}
-	return d, nil
 }

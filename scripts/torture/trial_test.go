@@ -24,14 +24,14 @@ func TestTrials(t *testing.T) {
 	}
 	for i, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			f.on = setups[i%len(setups)]
+			f.on = f.setupOf(i)
 			o := f.run(daemon, time.Duration(*trialSeconds*float64(time.Second)), seed)
-			t.Logf("seed %d: %v: %d reads, %d writes, %d refused, %d resent, %d bytes checked, stall %v; %+v", seed, o.on, o.reads, o.writes, o.refused,
-				o.resent, o.checked, o.stall, o.counts)
+			t.Logf("seed %d: %v: %d reads, %d writes, %d refused, %d resent, %d bytes checked, stall %v; %d faults of the disk; %+v", seed, o.on, o.reads, o.writes, o.refused,
+				o.resent, o.checked, o.stall, o.disks, o.counts)
 			if o.bad() > 0 {
 				t.Errorf("%d failed, %d wrong sectors, %v: %q", o.failed, o.wrong, o.err, o.errors)
 			}
-			if f.name != "none" && o.counts.Injected() == 0 || o.reads+o.writes == 0 {
+			if f.name != "none" && f.disk == nil && o.counts.Injected() == 0 || o.reads+o.writes == 0 {
 				t.Error("this has tested nothing")
 			}
 		})
