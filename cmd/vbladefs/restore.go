@@ -43,7 +43,31 @@ FILE:LINE:COLUMN: ERRNO: REASON, and the rest is carried out.
 		text = append([]byte("exact\n"), text...)
 	}
 	r := reporter{file: f.Arg(0), verbose: *verbose, stdout: bufio.NewWriter(stdout)}
-	return r.restore(openControl(*mount), text)
+	c := openControl(*mount)
+	if err := r.restore(c, text); err != nil {
+		return err
+	}
+	c.tellDown()
+	return nil
+}
+
+// tellDown says how many ports are down: to wait for a device is no failure, but
+// is not what whoever restores hopes for.
+func (c *control) tellDown() {
+	text, err := os.ReadFile(c.path("targets/ports"))
+	if err != nil {
+		return // the daemon is gone since
+	}
+	ports, down := 0, 0
+	for line := range strings.Lines(string(text)) {
+		ports++
+		if words := strings.Fields(line); len(words) > 5 && words[5] == "down" {
+			down++
+		}
+	}
+	if down > 0 {
+		fmt.Fprintf(os.Stderr, "vbladefs: %d of %d ports are down; targets/ports shows them, and the state of each in targets/ADDRESS/ports/INTERFACE why\n", down, ports)
+	}
 }
 
 // renewed is a state of version 1 as one of this version, with its end line. One

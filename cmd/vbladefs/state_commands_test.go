@@ -179,12 +179,19 @@ func TestRestoreWaits(t *testing.T) {
 	if state := d.read("vblade/do/state"); !strings.HasPrefix(state, "down ") {
 		t.Errorf("the drive is %q", state)
 	}
+	if _, stderr, _ := vbladefs(t, "", "restore", "-mount", d.dir, file); !strings.Contains(stderr, "2 of 2 ports are down") {
+		t.Errorf("nothing is said of what is down: %q", stderr)
+	}
 	if err := os.Rename(path, missing); err != nil {
 		t.Fatal(err)
 	}
 	d.await("the drive", func() bool {
 		return d.read("vblade/do/state") == "up\n" && d.read("targets/e0.1/ports/eth0/state") == "up\n"
 	})
+
+	if _, stderr, _ := vbladefs(t, "", "restore", "-mount", d.dir, file); !strings.Contains(stderr, "1 of 2 ports are down") {
+		t.Errorf("what is said of the other interface: %q", stderr)
+	}
 
 	want = write("vblade/drives add do "+missing, "vblade/do/model another", "targets/blades add e0.1 do", "targets/ports add e0.1 eth0")
 	if said := run(0, "-exact", "-v", file); !slices.Equal(said, []string{"+ targets/ports del e0.1 later0", "+ vblade/do/model another", "= 2 carried out, 0 failed"}) {
