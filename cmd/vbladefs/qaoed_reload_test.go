@@ -2,8 +2,12 @@ package main_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,8 +20,9 @@ import (
 
 // TestQaoedReload reads one file after the other while a target is written to and
 // read from: targets come, go and change their disk, the write cache and the
-// access lists of the one under load change, and some files are wrong. No request
-// fails, and every byte is what it must be.
+// access lists of the one under load change, and some files are wrong; a client of
+// the API adds and removes another one meanwhile. No request fails, and every byte
+// is what it must be.
 func TestQaoedReload(t *testing.T) {
 	t.Parallel()
 	here, there := netiotest.Pair(t, 9000)
@@ -43,6 +48,8 @@ func TestQaoedReload(t *testing.T) {
 	done := make(chan error, 1)
 	const rounds = 12
 	go func() { done <- reloadOften(q, files, wrong, log, rounds) }()
+	stop, changed := make(chan struct{}), make(chan error, 1)
+	go func() { changed <- changeOften(q.socket, rawTarget(second, 4, 0, "eth0", -1, -1), stop) }()
 	ios := 0
 	for err, ended := error(nil), false; !ended; ios += 2 {
 		select {
@@ -63,6 +70,10 @@ func TestQaoedReload(t *testing.T) {
 			t.Fatalf("%d bytes at %d are not what was written", len(got), from)
 		}
 	}
+	close(stop)
+	if err := <-changed; err != nil {
+		t.Error(err)
+	}
 	checkBytes(t, "the target under load", readAll(t, x), content)
 	k := x.Engine().Counters()
 	if k.ATAErrors != 0 || k.AoEErrorTotal() != 0 || k.Malformed != 0 || k.Timeouts != 0 {
@@ -72,6 +83,44 @@ func TestQaoedReload(t *testing.T) {
 	client.discovers("3.0", "3.2") // the last good file
 	q.endsBy(syscall.SIGTERM)
 	checkFile(t, loaded, content)
+}
+
+// changeOften adds a target through the API and removes it again until stop. A
+// reload may have been faster, so that either may fail; but each is answered.
+func changeOften(socket string, target []byte, stop <-chan struct{}) error {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	added := 0
+	for {
+		select {
+		case <-stop:
+			if added == 0 {
+				return errors.New("nothing was ever added through the API")
+			}
+			return nil
+		default:
+		}
+		for _, step := range []struct {
+			command byte
+			reply   int
+		}{{8, 8 + 152}, {9, 8}} {
+			request := append([]byte{step.command, 0, 0, 0}, binary.NativeEndian.AppendUint32(nil, 152)...)
+			_ = c.SetDeadline(time.Now().Add(patience))
+			reply := make([]byte, step.reply)
+			if _, err := c.Write(append(request, target...)); err != nil {
+				return err
+			}
+			if _, err := io.ReadFull(c, reply); err != nil {
+				return fmt.Errorf("command %d: %w", step.command, err)
+			}
+			if step.command == 8 && reply[2] == 0 {
+				added++
+			}
+		}
+	}
 }
 
 // reloadOften has q read each of the files in turn, and a wrong one in between.

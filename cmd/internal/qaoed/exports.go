@@ -49,15 +49,25 @@ func (x *exports) replace(c qaoed.Config) *serving {
 	return next
 }
 
-// load serves what a file says, whose logs are open. What the API had changed is
-// dropped, as it was by the original.
-func (x *exports) load(c qaoed.Config, logs *logSet) {
+// targets are what is served.
+func (s *serving) targets() (list []qaoed.Target) {
+	for _, d := range s.Devices {
+		if !s.failed[d.Addr.String()] {
+			list = append(list, targetOf(d))
+		}
+	}
+	return list
+}
+
+// load serves what a file says, whose logs are open, and returns how many targets
+// that are. What the API had changed is dropped, as it was by the original.
+func (x *exports) load(c qaoed.Config, logs *logSet) int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if err := x.logs.use(logs); err != nil {
 		x.log.Warnf("closing the logs of before: %v", err)
 	}
-	x.replace(c)
+	return len(x.replace(c).targets())
 }
 
 // change serves what edit makes of the configuration, unless that fails. When an

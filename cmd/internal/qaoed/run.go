@@ -96,11 +96,11 @@ func (s *server) start() error {
 		return err
 	}
 	s.warn(warnings)
-	s.exports.load(c, logs)
+	n := s.exports.load(c, logs)
 	if s.api != nil {
 		go s.api.serve()
 	}
-	s.log.Infof("serving %d targets of %s", len(s.exports.Targets()), s.config)
+	s.log.Infof("serving %d targets of %s", n, s.config)
 	return nil
 }
 
@@ -120,7 +120,7 @@ func (s *server) reload() error {
 		return errors.Join(err, logs.close())
 	}
 	s.warn(warnings)
-	s.exports.load(c, logs)
+	n := s.exports.load(c, logs)
 	if next != s.api {
 		if err := s.api.close(); err != nil {
 			s.log.Warnf("closing the API socket of before: %v", err)
@@ -129,7 +129,7 @@ func (s *server) reload() error {
 			go next.serve()
 		}
 	}
-	s.log.Infof("%s was read again: serving %d targets", s.config, len(s.exports.Targets()))
+	s.log.Infof("%s was read again: serving %d targets", s.config, n)
 	return nil
 }
 

@@ -50,16 +50,7 @@ func (x *exports) mtu(netif string) int32 {
 }
 
 // Targets lists what is served.
-func (x *exports) Targets() []qaoed.Target {
-	var list []qaoed.Target
-	now := x.now.Load()
-	for _, d := range now.Devices {
-		if !now.failed[d.Addr.String()] {
-			list = append(list, targetOf(d))
-		}
-	}
-	return list
-}
+func (x *exports) Targets() []qaoed.Target { return x.now.Load().targets() }
 
 func targetOf(d qaoed.Device) qaoed.Target {
 	t := qaoed.Target{Path: d.Path, Shelf: d.Addr.Shelf, Slot: d.Addr.Slot, Interface: d.Interface}
