@@ -18,11 +18,12 @@ func check(args []string, stdout io.Writer) error {
 	if f.NArg() == 0 {
 		return badUsage("no FILE: want the states to check, or - for standard input")
 	}
-	found := 0
+	found, unread := 0, error(nil)
 	for _, file := range f.Args() {
 		text, err := readState(file)
 		if err != nil {
-			return err
+			unread = errors.Join(unread, err)
+			continue
 		}
 		for _, m := range mistakesOf(text) {
 			found++
@@ -33,11 +34,11 @@ func check(args []string, stdout io.Writer) error {
 	}
 	switch found {
 	case 0:
-		return nil
+		return unread
 	case 1:
-		return errors.New("1 mistake")
+		return errors.Join(unread, errors.New("1 mistake"))
 	}
-	return fmt.Errorf("%d mistakes", found)
+	return errors.Join(unread, fmt.Errorf("%d mistakes", found))
 }
 
 // maxState bounds what is read as a state: 65,536 drives with all their lists

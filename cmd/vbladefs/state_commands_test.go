@@ -58,6 +58,10 @@ func TestCheck(t *testing.T) {
 	if stdout, stderr, code := vbladefs(t, "", "check", file+".not"); code != 1 || !strings.Contains(stderr, "no such file") {
 		t.Errorf("no file: %d, %s%s", code, stdout, stderr)
 	}
+	if stdout, stderr, code := vbladefs(t, "", "check", file+".not", file); code != 1 || stdout != strings.Join(got, "\n")+"\n" ||
+		!strings.Contains(stderr, "no such file") || !strings.Contains(stderr, "2 mistakes") {
+		t.Errorf("no file before a bad state: %d, %s%s", code, stdout, stderr)
+	}
 	for _, args := range [][]string{{"check"}, {"restore"}, {"restore", "a", "b"}, {"save", "a", "b"}, {"save", "-colour"}} {
 		if _, stderr, code := vbladefs(t, "", args...); code != 2 || !strings.Contains(stderr, "usage: vbladefs "+args[0]) {
 			t.Errorf("%v: %d, %s", args, code, stderr)
