@@ -11,7 +11,6 @@ package qaoed
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"vbladefs/cmd/internal/daemon"
 )
@@ -22,18 +21,6 @@ const (
 	exitOK      = 0
 	exitFailure = 255
 )
-
-const (
-	defaultConfig = "/etc/qaoed.conf"
-	version       = "qaoed version .. 0.beta.something.something\n"
-)
-
-// options are those of the command line.
-type options struct {
-	daemon.Own
-	config     string
-	foreground bool
-}
 
 // Qaoed is the program qaoed; args[0] is what it was called.
 func Qaoed(args []string, stdout, stderr io.Writer) int {
@@ -65,54 +52,5 @@ const loadFailed = "Errors while loading configuration... \n"
 func complain(stdout, stderr io.Writer, err error) int {
 	_, _ = fmt.Fprintln(stderr, err)
 	_, _ = io.WriteString(stdout, loadFailed)
-	return exitFailure
-}
-
-// parseOptions reads a command line as getopt(3) does; done tells that there is
-// nothing left to do. Words that are no options mean nothing.
-func parseOptions(args []string, stdout io.Writer) (o options, code int, done bool) {
-	o.config = defaultConfig
-	own, words, err := daemon.TakeOwn(args[1:])
-	if err != nil {
-		return o, refuse(stdout, args[0], err.Error()), true
-	}
-	o.Own = own
-	for i := 0; i < len(words) && words[i] != "--"; i++ {
-		if !strings.HasPrefix(words[i], "-") || words[i] == "-" {
-			continue
-		}
-		for flags := words[i][1:]; flags != ""; flags = flags[1:] {
-			switch flags[0] {
-			case 'f':
-				o.foreground = true
-			case 'h':
-				_, _ = io.WriteString(stdout, usage(args[0])+daemon.OwnUsage)
-				return o, exitOK, true
-			case 'V':
-				_, _ = io.WriteString(stdout, version)
-				return o, exitOK, true
-			case 'c':
-				value := flags[1:]
-				if i++; value == "" && i < len(words) {
-					value = words[i]
-				} else {
-					i--
-				}
-				if value == "" {
-					return o, refuse(stdout, args[0], "Unknown argument ?"), true
-				}
-				o.config, flags = value, "c"
-			default:
-				return o, refuse(stdout, args[0], "Unknown argument ?"), true
-			}
-		}
-	}
-	return o, exitOK, false
-}
-
-func usage(name string) string { return "usage: " + name + " [-f -V -h] [-c <file>]\n" }
-
-func refuse(stdout io.Writer, name, why string) int {
-	_, _ = io.WriteString(stdout, why+"\n"+usage(name))
 	return exitFailure
 }
