@@ -92,3 +92,29 @@ func TestQaoedSocket(t *testing.T) {
 	})
 	second.endsBy(syscall.SIGTERM)
 }
+
+// TestQaoedTwoWays: a second way to a target is added and removed while the first
+// is used.
+func TestQaoedTwoWays(t *testing.T) {
+	t.Parallel()
+	here, there := netiotest.Pair(t, 1500)
+	netiotest.Join(here, "eth1", there, "eth1", 1500)
+	first, second := connect(t, there, "eth0"), connect(t, there, "eth1")
+	disk, content := image(t, mib)
+	other, _ := image(t, mib)
+	q := startQaoed(t, here, "apisocket = $S; device { target = "+disk+"; interface = eth0; shelf = 2; slot = 2; writecache = off; }")
+	x := first.open("2.2")
+	second.discovers()
+	q.says("Command failed!\n", "add", "target", other, "2", "2", "eth1")
+	q.says("Interface: eth1\nBroadcast: 1\nWritecache: 0\n", "add", "target", disk, "2", "2", "eth1")
+	y := second.open("2.2")
+	put(t, x, content, 0, 65536)
+	checkBytes(t, "the second way", readAll(t, y), content)
+	q.says("Command failed!\n", "remove", "target", disk, "2", "2")
+	q.says("Command completed successfully\n", "remove", "target", disk, "2", "2", "eth1")
+	second.discovers()
+	first.discovers("2.2")
+	checkBytes(t, "the first way", readAll(t, x), content)
+	q.endsBy(syscall.SIGTERM)
+	checkFile(t, disk, content)
+}
