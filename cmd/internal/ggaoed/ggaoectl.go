@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"vbladefs/cmd/internal/daemon"
 	"vbladefs/compat/ggaoed"
 	"vbladefs/compat/text"
 )
@@ -77,7 +78,11 @@ func CtlMain(args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintln(stderr, noCommand)
 		return exitFailure
 	}
-	if err := ctl(config, words[0], words[1:], stdout); err != nil {
+	err = ctl(config, words[0], words[1:], stdout)
+	if errors.Is(err, syscall.EPIPE) {
+		return exitFailure // whoever reads has gone, and would not read that either
+	}
+	if err != nil {
 		_, _ = fmt.Fprintln(stderr, err)
 		return exitFailure
 	}
@@ -139,6 +144,7 @@ func dial(config string) (*client, error) {
 		return nil, fmt.Errorf("connect(): %w", err)
 	}
 	c := &client{conn, own}
+	c.closeBySignal()
 	if err := c.hello(); err != nil {
 		c.close()
 		return nil, err
@@ -149,6 +155,18 @@ func dial(config string) (*client, error) {
 func (c *client) close() {
 	_ = c.Close()
 	_ = os.Remove(c.path)
+}
+
+// closeBySignal has the process end by a signal as it would anyway, but without
+// its socket. Who reads its output may go: that is an error of writing.
+func (c *client) closeBySignal() {
+	signal.Ignore(syscall.SIGPIPE)
+	ends := daemon.NotifyEnds(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		s := <-ends
+		c.close()
+		daemon.EndBy(s.(syscall.Signal))
+	}()
 }
 
 func (c *client) hello() error {
@@ -195,7 +213,7 @@ func (c *client) receive() (ggaoed.Answer, error) {
 	return ggaoed.ParseAnswer(b[:n])
 }
 
-// monitor shows samples until it is interrupted or nobody reads on.
+// monitor shows samples until a signal ends it.
 func (c *client) monitor(args []string, stdout io.Writer) error {
 	interval := 1.0
 	if len(args) > 0 {
@@ -206,8 +224,6 @@ func (c *client) monitor(args []string, stdout io.Writer) error {
 			interval, args = n, args[1:]
 		}
 	}
-	ended := make(chan os.Signal, 1)
-	signal.Notify(ended, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	tick := time.NewTicker(time.Duration(interval * float64(time.Second)))
 	defer tick.Stop()
 	for before := (ggaoed.Sample{}); ; {
@@ -220,10 +236,6 @@ func (c *client) monitor(args []string, stdout io.Writer) error {
 			return err
 		}
 		before = now
-		select {
-		case <-ended:
-			return nil
-		case <-tick.C:
-		}
+		<-tick.C
 	}
 }
