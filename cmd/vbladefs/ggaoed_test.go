@@ -109,6 +109,9 @@ func TestGgaoed(t *testing.T) {
 	if out, _ := monitor.Output(); bytes.Count(out, []byte("\nlocked ")) < 3 || !bytes.HasPrefix(out, []byte("dev      rrqm/s      rkB/s")) {
 		t.Errorf("monitor:\n%s", out)
 	}
+	if out, err := g.ns.Command("bash", "-c", fmt.Sprintf("timeout 20 %s -c %s monitor 0.01 2>&1 | head -n 1", g.ctl, g.config)).Output(); err != nil || bytes.Count(out, []byte("\n")) != 1 {
+		t.Errorf("monitor for one that leaves: %q, %v", out, err)
+	}
 	if left, _ := filepath.Glob(g.path("sock.*")); len(left) > 0 {
 		t.Errorf("ggaoectl left %v", left)
 	}
@@ -237,6 +240,11 @@ func TestGgaoedReloads(t *testing.T) {
 	g.reloads(ctl, "The config file contains errors, not reloading")
 	if !strings.Contains(g.stdout.String(), "ggaoed.conf:9: [disk] queue-length: ") {
 		t.Error("the mistake is not told with its line")
+	}
+	g.write("pid-file = " + g.path("another") + "\n" + device("queue-length = 7\n") + "[nowhere]\npath = " + g.path("nothing") + "\nshelf = 1\nslot = 7\n")
+	g.reloads(ctl, "serving 1 devices; 1 more wait for their disks")
+	if !strings.Contains(g.stdout.String(), "pid-file is another than at the start: restart") {
+		t.Error("nothing is said of a pid file that does not count")
 	}
 	g.write("[disk]\npath = " + other + "\nshelf = 1\nslot = 9\n[moved]\npath = " + disk + "\nshelf = 1\nslot = 2\n")
 	g.reloads(hup, "reloaded")

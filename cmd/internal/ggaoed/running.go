@@ -27,6 +27,7 @@ type running struct {
 	flags  flags
 	source source
 	config ggaoed.Config
+	used   ggaoed.Defaults // at the start
 	log    *logrus.Logger
 	events *fusectl.Events
 	since  time.Time
@@ -64,7 +65,7 @@ var errEnded = errors.New("a signal ended it before it served")
 
 // start takes what only one daemon may have, and serves what c says.
 func (r *running) start(c ggaoed.Config) error {
-	r.config = c
+	r.config, r.used = c, c.Defaults
 	r.ends = daemon.NotifyEnds(syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	signal.Notify(r.hups, syscall.SIGHUP)
 	signal.Ignore(syscall.SIGPIPE)
@@ -132,7 +133,7 @@ func (r *running) change(c ggaoed.Config) error {
 
 // run serves until a signal ends it.
 func (r *running) run() {
-	r.log.Infof("serving %d devices", len(r.served.Plan().Exports))
+	r.log.Info(r.serving())
 	for {
 		work := r.reload
 		select {
@@ -147,6 +148,20 @@ func (r *running) run() {
 			return
 		}
 	}
+}
+
+// serving counts devices, for the log.
+func (r *running) serving() string {
+	down, exports := 0, r.served.Plan().Exports
+	for _, e := range exports {
+		if drive, _ := r.daemon.Exports.Drive(e.Drive); drive.Down != "" {
+			down++
+		}
+	}
+	if down > 0 {
+		return fmt.Sprintf("serving %d devices; %d more wait for their disks", len(exports)-down, down)
+	}
+	return fmt.Sprintf("serving %d devices", len(exports))
 }
 
 // extend has the mtu of [defaults] hold for an interface that has come.
@@ -172,7 +187,21 @@ func (r *running) reload() {
 		r.log.Error(notReloading)
 		return
 	}
-	r.log.Infof("reloaded %s: serving %d devices", r.source.file, len(r.served.Plan().Exports))
+	r.remarkPaths(c.Defaults)
+	r.log.Infof("reloaded %s: %s", r.source.file, r.serving())
+}
+
+// remarkPaths says which paths of d are not those in use.
+func (r *running) remarkPaths(d ggaoed.Defaults) {
+	for _, c := range []struct{ key, used, wanted string }{
+		{"pid-file", r.used.PIDFile, d.PIDFile},
+		{"control-socket", r.used.ControlSocket, d.ControlSocket},
+		{"state-directory", r.used.StateDirectory, d.StateDirectory},
+	} {
+		if c.used != c.wanted {
+			r.log.Warnf("%s: %s is another than at the start: restart the daemon for that", r.source.file, c.key)
+		}
+	}
 }
 
 // watch tells run of interfaces that come.
