@@ -53,19 +53,6 @@ func NoInterface(netif string) *Exit {
 // NoSocket is the end if no raw socket can be had.
 func NoSocket(err error) *Exit { return fail("got bad socket: " + text.Strerror(err)) }
 
-// Down is the end if the interface goes down, or is so at the start: then the
-// announcement fails, too.
-func Down(atStart bool) *Exit {
-	lost := "read network: " + text.Strerror(syscall.ENETDOWN)
-	if atStart {
-		lost = "putpkt aoe id: " + text.Strerror(syscall.ENETDOWN) + "\n" + lost
-	}
-	return fail(lost)
-}
-
-// NotSent is the end if a frame cannot be sent.
-func NotSent(err error) *Exit { return fail("write to network: " + text.Strerror(err)) }
-
 // Sectors is how many of a file's sectors c exports, 512 bytes each. An error is
 // an *Exit.
 func (c Command) Sectors(size uint64) (uint64, error) {

@@ -61,9 +61,6 @@ func TestMessages(t *testing.T) {
 		"open: ":                                  NotOpened(errors.New("")),
 		"eth7: No such device":                    NoInterface("eth7"),
 		"got bad socket: Operation not permitted": NoSocket(syscall.EPERM),
-		"read network: Network is down":           Down(false),
-		"putpkt aoe id: Network is down\nread network: Network is down": Down(true),
-		"write to network: No buffer space available":                   NotSent(fmt.Errorf("send: %w", syscall.ENOBUFS)),
 	} {
 		if got.Error() != want || got.Code != 1 {
 			t.Errorf("got %q, exit %d; want %q, exit 1", got, got.Code, want)
