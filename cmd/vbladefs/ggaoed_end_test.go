@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"vbladefs/netio/netiotest"
+	"vbladefs/target/aoe"
 )
 
 // deadFile is a file whose file system does not answer any more.
@@ -66,4 +67,25 @@ func TestVbladeSurvivesHangup(t *testing.T) {
 	_ = f.cmd.Process.Signal(syscall.SIGHUP)
 	checkBytes(t, "the export", readAll(t, connect(t, there, netiotest.Netif).open("1.2")), content)
 	f.endsBy(syscall.SIGTERM)
+}
+
+// TestGgaoedKilled: what an initiator was told is set is set after a kill, however
+// soon that comes.
+func TestGgaoedKilled(t *testing.T) {
+	t.Parallel()
+	here, there := netiotest.Pair(t, 1500)
+	disk, _ := image(t, 1<<20)
+	g := ggaoed(t, here, fmt.Sprintf("[disk]\npath = %s\nshelf = 1\nslot = 2\n", disk))
+	c := connect(t, there, netiotest.Netif)
+	for round := range 5 {
+		want := fmt.Sprintf("round %d", round)
+		if _, err := c.open("1.2").Config(aoe.ConfigForceSet, want); err != nil {
+			t.Fatal(err)
+		}
+		g.stop(syscall.SIGKILL)
+		g.foreground = run(t, here, "serving", filepath.Join(filepath.Dir(g.ctl), "ggaoed"), "-c", g.config, "-d")
+		if found := c.discovers("1.2"); found[0].Config != want {
+			t.Errorf("the config string is %q, want %q", found[0].Config, want)
+		}
+	}
 }

@@ -347,12 +347,17 @@ func TestGgaoedArticle(t *testing.T) {
 			if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			out, err := here.Command(path, "-c", file).CombinedOutput()
+			start := here.Command(path, "-c", "ggaoed.conf")
+			start.Dir = dir
+			out, err := start.CombinedOutput()
 			if err != nil {
 				t.Fatalf("ggaoed: %v\n%s", err, out)
 			}
 			pid := processOf(t, path)
 			checkBytes(t, "0.0", readAll(t, connect(t, there, netiotest.Netif).open("0.0")), content)
+			if cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)); err != nil || cwd != "/" {
+				t.Errorf("it stands in %s, %v; want /", cwd, err)
+			}
 			_ = syscall.Kill(pid, syscall.SIGTERM)
 			for end := time.Now().Add(patience); syscall.Kill(pid, 0) == nil; time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(end) {

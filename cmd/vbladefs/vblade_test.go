@@ -211,6 +211,9 @@ func TestVbladed(t *testing.T) {
 	} else if fields := strings.Fields(string(sid[bytes.LastIndexByte(sid, ')'):])); fields[3] != strconv.Itoa(pid) {
 		t.Errorf("its session is %s, want its own, %d", fields[3], pid)
 	}
+	if cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)); err != nil || cwd != "/" {
+		t.Errorf("it stands in %s, %v; want /", cwd, err)
+	}
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,15 @@ func InBackground() *Ready {
 	return &Ready{os.NewFile(readyFD, "ready")}
 }
 
+// Leave has a process in the background stand in no folder that somebody may want
+// to unmount. Relative paths mean others afterwards.
+func (r *Ready) Leave() error {
+	if r == nil {
+		return nil
+	}
+	return os.Chdir("/")
+}
+
 // Serving lets the process that waits end well.
 func (r *Ready) Serving() { r.tell("0\n") }
 

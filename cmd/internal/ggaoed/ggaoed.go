@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"vbladefs/cmd/internal/daemon"
 )
@@ -66,6 +67,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	ready := daemon.InBackground()
 	s := source{file: f.config}
+	if path, err := filepath.Abs(f.config); err == nil && ready != nil {
+		s.file = path // which a reload reads, wherever the daemon is by then
+	}
 	if f.debug || f.nofork {
 		s.dir, _ = os.Getwd()
 	}
@@ -83,7 +87,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return daemon.Background(stdout)
 	}
 	d := newRunning(f, s, stdout)
-	err = d.start(config)
+	if err = d.start(config); err == nil {
+		err = ready.Leave()
+	}
 	switch {
 	case err != nil:
 		d.log.Error(err)

@@ -93,6 +93,9 @@ func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Si
 		r.log.Warnf("the start line could not be written: %v", err)
 	}
 	r.log.Info(strings.TrimSpace(said))
+	if err := r.ready.Leave(); err != nil {
+		return 0, err
+	}
 	r.ready.Serving()
 	return (<-ends).(syscall.Signal), nil
 }
