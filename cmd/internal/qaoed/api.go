@@ -23,6 +23,7 @@ const (
 	maxClients  = 32               // when there are more, the one that was quiet for longest has to go
 	idleTime    = 5 * time.Minute  // without a request
 	requestTime = 10 * time.Second // for the rest of a request, and to take the reply
+	leaveTime   = time.Second      // to take the last reply, when the API is closed
 	restTime    = time.Second      // after a failure to accept
 )
 
@@ -34,6 +35,7 @@ type api struct {
 	actions  qaoed.Actions
 	log      *logrus.Logger
 	clients  sync.WaitGroup
+	request  time.Duration // requestTime, but in tests
 
 	mu     sync.Mutex
 	closed bool
@@ -56,7 +58,7 @@ func listen(path string, actions qaoed.Actions, log *logrus.Logger) (*api, error
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	return &api{path: path, file: file, listener: l, actions: actions, log: log}, nil
+	return &api{path: path, file: file, listener: l, actions: actions, log: log, request: requestTime}, nil
 }
 
 // reachable reports whether the socket is still where it was made.
@@ -156,7 +158,7 @@ func (a *api) attend(c *client) error {
 		if why != nil {
 			a.log.Warn(why)
 		}
-		err = errors.Join(c.SetWriteDeadline(time.Now().Add(requestTime)), write(c, reply))
+		err = errors.Join(c.SetWriteDeadline(time.Now().Add(a.request)), write(c, reply))
 		if goOn := a.mark(c, false); err != nil || !goOn {
 			return cmp.Or(err, net.ErrClosed)
 		}
@@ -211,6 +213,17 @@ func (a *api) close() error {
 		err = daemon.RemoveSocket(a.path)
 	}
 	err = errors.Join(err, a.listener.Close())
+	deaf := time.AfterFunc(leaveTime, a.cut)
+	defer deaf.Stop()
 	a.clients.Wait()
 	return err
+}
+
+// cut takes the connections of all that are left.
+func (a *api) cut() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range a.order {
+		_ = c.Close()
+	}
 }

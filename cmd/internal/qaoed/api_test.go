@@ -36,7 +36,7 @@ func (s slow) SetMTU(_ string, mtu int32) (int32, error) {
 	return mtu, nil
 }
 
-func answering(t *testing.T) (*api, slow) {
+func answering(t *testing.T, request time.Duration) (*api, slow) {
 	t.Helper()
 	actions := slow{make(chan struct{}), make(chan struct{})}
 	log := logrus.New()
@@ -45,6 +45,7 @@ func answering(t *testing.T) (*api, slow) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.request = request
 	go a.serve()
 	return a, actions
 }
@@ -71,7 +72,7 @@ func status(c net.Conn) error {
 // TestEviction: when there are too many clients the one that was quiet for longest
 // goes, and not one that waits for its reply.
 func TestEviction(t *testing.T) {
-	a, actions := answering(t)
+	a, actions := answering(t, requestTime)
 	waiting := dial(t, a)
 	request := qaoed.InterfaceCommand{Name: "eth0", MTU: 1500}.Append(qaoed.Header{Command: qaoed.CmdSetMTU, Length: 24}.Append(nil))
 	if _, err := waiting.Write(request); err != nil {
@@ -107,7 +108,7 @@ func TestEviction(t *testing.T) {
 
 // TestClose: who waits gets its reply, others are sent away, and the socket goes.
 func TestClose(t *testing.T) {
-	a, actions := answering(t)
+	a, actions := answering(t, requestTime)
 	idle, half, waiting := dial(t, a), dial(t, a), dial(t, a)
 	if err := status(idle); err != nil {
 		t.Fatal(err)
@@ -136,7 +137,7 @@ func TestClose(t *testing.T) {
 
 // TestCloseLeavesOthers: a socket that another has made in the same place stays.
 func TestCloseLeavesOthers(t *testing.T) {
-	a, _ := answering(t)
+	a, _ := answering(t, requestTime)
 	if err := os.Remove(a.path); err != nil {
 		t.Fatal(err)
 	}
@@ -156,5 +157,25 @@ func TestCloseLeavesOthers(t *testing.T) {
 	}
 	if err := b.close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCloseBeforeTheDeaf: one that asks and never listens does not hold up the end.
+func TestCloseBeforeTheDeaf(t *testing.T) {
+	a, _ := answering(t, time.Hour)
+	deaf := dial(t, a)
+	_ = deaf.SetWriteDeadline(time.Now().Add(time.Second))
+	for err := error(nil); err == nil; { // until there is no room for replies
+		_, err = deaf.Write(qaoed.Header{}.Append(nil))
+	}
+	closed := make(chan error)
+	go func() { closed <- a.close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Error("it waits for one that does not listen")
 	}
 }
