@@ -1,10 +1,12 @@
 package vblade
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
 
+	"vbladefs/compat/getopt"
 	"vbladefs/compat/text"
 	"vbladefs/target"
 	"vbladefs/target/aoe"
@@ -19,7 +21,23 @@ type options struct {
 	masks          []aoe.MAC
 }
 
-// set takes an option. The letters are those of spec.
+var letters = []getopt.Option{{Letter: 'b', Value: true}, {Letter: 'd'}, {Letter: 's'}, {Letter: 'r'},
+	{Letter: 'm', Value: true}, {Letter: 'o', Value: true}, {Letter: 'l', Value: true}}
+
+// take takes the options of args, and returns the other words.
+func (o *options) take(args []string, env Env) (rest []string, err error) {
+	rest, err = getopt.Parse(args, letters, env.Posix, func(letter byte, value string) error { return o.set(env, letter, value) })
+	var wrong *getopt.Error
+	switch {
+	case !errors.As(err, &wrong):
+		return rest, err
+	case wrong.Unknown:
+		return nil, usage(env, wrong.Text).in("options", "%s: want -b, -d, -l, -m, -o, -r or -s", wrong.Text)
+	}
+	return nil, usage(env, wrong.Text).in("options", "%s", wrong.Text)
+}
+
+// set takes an option, one of letters.
 func (o *options) set(env Env, letter byte, value string) error {
 	ok := true
 	switch letter {

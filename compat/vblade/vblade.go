@@ -48,7 +48,7 @@ type Command struct{ Export plan.Export }
 // Parse reads the arguments behind argv[0]. Every error is an *Exit.
 func Parse(args []string, env Env) (Command, error) {
 	o := options{buffers: DefaultBuffers}
-	rest, err := getopt(args, env, o.set)
+	rest, err := o.take(args, env)
 	switch {
 	case err != nil:
 		return Command{}, err
