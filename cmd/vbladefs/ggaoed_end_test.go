@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"vbladefs/netio/netiotest"
 	"vbladefs/target/aoe"
@@ -87,5 +88,30 @@ func TestGgaoedKilled(t *testing.T) {
 		if found := c.discovers("1.2"); found[0].Config != want {
 			t.Errorf("the config string is %q, want %q", found[0].Config, want)
 		}
+	}
+}
+
+// TestGgaoedWaits starts before its interface and its disk are there.
+func TestGgaoedWaits(t *testing.T) {
+	t.Parallel()
+	here, there := netiotest.New(t), netiotest.New(t)
+	_, content := image(t, 1<<20)
+	disk := filepath.Join(t.TempDir(), "late.img")
+	g := ggaoed(t, here, fmt.Sprintf("mtu = 1500\n[disk]\npath = %s\nshelf = 1\nslot = 2\ninterfaces = late*\n", disk))
+	if said := g.stdout.String(); !strings.Contains(said, "serving 0 devices; 1 more wait for their disks") {
+		t.Errorf("it says\n%s", said)
+	}
+	if err := os.WriteFile(disk, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	netiotest.Join(here, "late0", there, "eth0", 4200)
+	c := connect(t, there, "eth0")
+	checkBytes(t, "1.2", readAll(t, c.open("1.2")), content)
+	found := c.discovers("1.2")
+	for end := time.Now().Add(patience); found[0].Sectors != 2 && time.Now().Before(end); {
+		found = c.discovers("1.2")
+	}
+	if found[0].Sectors != 2 {
+		t.Errorf("the mtu of [defaults] does not hold for it: %d sectors", found[0].Sectors)
 	}
 }

@@ -117,8 +117,9 @@ func (s *Served) forget() {
 
 // leftover are those of exports that are there, though they are not to be.
 func (s *Served) leftover(exports []plan.Export) (left []plan.Export) {
+	wanted, taken := names(s.now), byAddr(s.now)
 	for _, e := range exports {
-		if s.serves(e) && !slices.ContainsFunc(s.now.Exports, func(n plan.Export) bool { return n.Name == e.Name || n.Addr == e.Addr }) {
+		if !wanted[e.Name] && taken[e.Addr] == nil && s.serves(e) {
 			left = append(left, e)
 		}
 	}
@@ -152,6 +153,14 @@ func names(p plan.Plan) map[string]bool {
 	return names
 }
 
+func byAddr(p plan.Plan) map[aoe.Addr]*plan.Export {
+	addrs := make(map[aoe.Addr]*plan.Export, len(p.Exports))
+	for i := range p.Exports {
+		addrs[p.Exports[i].Addr] = &p.Exports[i]
+	}
+	return addrs
+}
+
 // serves reports whether e is there.
 func (s *Served) serves(e plan.Export) bool {
 	blade, there := s.Daemon.Exports.Blade(e.Addr)
@@ -160,7 +169,7 @@ func (s *Served) serves(e plan.Export) bool {
 
 // operations make next of what is served; known is that of the method.
 func (s *Served) operations(next plan.Plan, known map[string]target.BladeInfo) []target.Operation {
-	now := names(s.now)
+	now, starting := names(s.now), byAddr(next)
 	kept := func(a aoe.Addr) target.BladeInfo {
 		blade, _ := s.Daemon.Exports.Blade(a)
 		return blade
@@ -169,7 +178,7 @@ func (s *Served) operations(next plan.Plan, known map[string]target.BladeInfo) [
 	for _, op := range plan.Changes(s.now, next, kept) {
 		ops = append(ops, target.Waiting(Forced(op, s.Force)))
 		if add, ok := op.(target.AddBlade); ok {
-			if e := concerned(next, op); e != nil && !now[e.Name] {
+			if e := starting[add.Addr]; e != nil && !now[e.Name] {
 				ops = append(ops, restored(add.Addr, known[e.Name])...)
 			}
 		}
