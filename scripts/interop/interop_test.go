@@ -8,6 +8,9 @@
 // TestLinuxClient is about us; TestVbladeBaseline runs the same checks on Debian's vblade, so that a failure of the first
 // alone is ours and a failure of both is the rig's. Logs of a failed run are kept; the test prints where.
 //
+// TestArticle and TestArticleDaemons type what the article prints; TestReloadUnderLoad and TestRestart change, reload and kill
+// daemons while the client writes. TestVbladeSaysWhatDebiansSays needs no guest.
+//
 // It is no load test and no conformance suite: those are target's and cmd/aoebench's.
 package interop
 
