@@ -15,8 +15,8 @@ import (
 )
 
 // TestArticleDaemons types the article's lines for vblade, ggaoed in both releases, qaoed and sqaoed, with the files that
-// it prints, to the letter: in the house the disks are at the paths named there. Its export has each seen and mounted by the
-// Linux client. Three of them are at e0.0, one after the other.
+// it prints, to the letter: in the house the disks are at the paths named there. The Linux client sees the export of each and
+// mounts it. Three of them are at e0.0, one after the other.
 func TestArticleDaemons(t *testing.T) {
 	const mtu = 9000
 	binary := build(t)
