@@ -37,6 +37,8 @@ type Disk struct {
 	dir    string
 	server *fuse.Server
 
+	aborted bool // by the goroutine that will close it
+
 	mu       sync.Mutex
 	calm     *sync.Cond // when stalled becomes 0
 	data     []byte     // guarded by mu, as what follows
@@ -82,6 +84,9 @@ func (d *Disk) Path() string { return filepath.Join(d.dir, name) }
 // Close ends all faults and unmounts the disk, lazily if it is still in use.
 func (d *Disk) Close() error {
 	d.Heal()
+	if d.aborted {
+		return nil
+	}
 	if err := d.server.Unmount(); err != nil {
 		return unix.Unmount(d.dir, unix.MNT_DETACH)
 	}
@@ -192,4 +197,12 @@ func (d *Disk) errnoLocked(op Op, offset, n int64) syscall.Errno {
 		}
 	}
 	return 0
+}
+
+// Abort ends the file system under those who use it, who get errors such as
+// ENOTCONN from now on. Only Close and Contents are of use afterwards.
+func (d *Disk) Abort() error {
+	d.Heal()
+	d.aborted = true
+	return unix.Unmount(d.dir, unix.MNT_FORCE|unix.MNT_DETACH)
 }

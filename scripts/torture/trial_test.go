@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	trialSeconds = flag.Float64("trial.seconds", 1.5, "how long each trial of TestTrials lasts")
+	trialSeconds = flag.Float64("trial.seconds", 0.7, "how long each trial of TestTrials lasts")
 	trialSeed    = flag.Uint64("trial.seed", 0, "seed of TestTrials; 0: a new one")
 )
 
