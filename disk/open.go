@@ -37,6 +37,11 @@ func Open(path string, o Options) (*Store, error) {
 
 // prepare makes the checks and settings that need the open descriptor.
 func (s *Store) prepare(o Options) error {
+	if o.Claim != nil {
+		if err := s.joinClaim(o.Claim); err != nil {
+			return openError(s.path, err)
+		}
+	}
 	if !o.Force {
 		if err := s.claim(); err != nil {
 			return openError(s.path, err)
@@ -56,10 +61,10 @@ func (s *Store) prepare(o Options) error {
 // openAccess opens for what the options ask, and reports whether the result is read-only.
 func openAccess(path string, id identity, o Options) (fd int, readOnly bool, err error) {
 	if o.Access == ReadOnly {
-		fd, err = openChecked(path, id, unix.O_RDONLY, o.Force)
+		fd, err = openChecked(path, id, unix.O_RDONLY, o.claims())
 		return fd, true, err
 	}
-	fd, err = openChecked(path, id, unix.O_RDWR, o.Force)
+	fd, err = openChecked(path, id, unix.O_RDWR, o.claims())
 	if err == nil && id.block && blockReadOnly(fd) {
 		unix.Close(fd)
 		err = unix.EROFS
@@ -71,7 +76,7 @@ func openAccess(path string, id identity, o Options) (fd int, readOnly bool, err
 		return -1, false, err
 	}
 	rwErr := err
-	fd, err = openChecked(path, id, unix.O_RDONLY, o.Force)
+	fd, err = openChecked(path, id, unix.O_RDONLY, o.claims())
 	if err == nil && o.Access == Auto {
 		return fd, true, nil
 	}
@@ -87,9 +92,9 @@ func openAccess(path string, id identity, o Options) (fd int, readOnly bool, err
 
 // openChecked opens path and makes sure that it still leads to id. O_NONBLOCK: should path be replaced by a FIFO
 // meanwhile, open(2) must not wait for its other end.
-func openChecked(path string, id identity, mode int, force bool) (int, error) {
+func openChecked(path string, id identity, mode int, exclusive bool) (int, error) {
 	flags := mode | unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NONBLOCK
-	if id.block && !force {
+	if id.block && exclusive {
 		flags |= unix.O_EXCL // open(2): without O_CREAT, EBUSY if the block device is in use, such as mounted
 	}
 	var fd int
@@ -114,6 +119,9 @@ func openChecked(path string, id identity, mode int, force bool) (int, error) {
 	return fd, nil
 }
 
+// claims reports whether the descriptor that is opened is to claim what it leads to.
+func (o Options) claims() bool { return !o.Force && o.Claim == nil }
+
 // claim keeps others off a regular file; a block device was claimed when it was opened.
 func (s *Store) claim() error {
 	if s.id.block {
@@ -123,7 +131,11 @@ func (s *Store) claim() error {
 	if s.ReadOnly() {
 		how = unix.LOCK_SH
 	}
-	err := ignoringEINTR(func() error { return unix.Flock(s.fd, how|unix.LOCK_NB) })
+	claim := s.fd
+	if s.claimFD >= 0 {
+		claim = s.claimFD
+	}
+	err := ignoringEINTR(func() error { return unix.Flock(claim, how|unix.LOCK_NB) })
 	switch {
 	case err == unix.EWOULDBLOCK:
 		return unix.EBUSY

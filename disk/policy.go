@@ -1,6 +1,9 @@
 package disk
 
-import "fmt"
+import (
+	"fmt"
+	"os"
+)
 
 // Policy says how safe a write is once it is acknowledged ("cache" in the control tree).
 type Policy uint8
@@ -55,4 +58,7 @@ type Options struct {
 	Policy Policy
 	// Force opens without an exclusive claim: a mounted or otherwise used store is opened nevertheless.
 	Force bool
+	// Claim, when set, is the claim of a store of the same file or device, as Store.Claim of another process gave it away:
+	// that is joined, and no other is made. Open makes a copy of the descriptor.
+	Claim *os.File
 }
