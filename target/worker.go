@@ -30,6 +30,7 @@ type worker struct {
 	cpu    int     // to be pinned to, or noCPU
 	link   Link    // nil while the interface is gone
 	broken error   // why the link is of no more use
+	deaf   bool    // takes no frames: see Handover
 	mac    aoe.MAC // of the interface, as of this turn
 	room   int     // bytes of the largest frame that it carries, as of this turn
 	second uint32  // of Unix time, as of a few turns ago
@@ -43,6 +44,7 @@ type worker struct {
 	devices int                  // whose home this is; guarded by Target.ops
 
 	keeping   int // replies that wait for the Keeper
+	counted   int // keeping, when it was asked for last
 	wildcards int // requests of this turn that wildcards have made
 	queue     Queue
 	pool      *pool
@@ -132,7 +134,7 @@ func (w *worker) idle() {
 		w.poll.looked(began, now)
 	}
 	fd := -1
-	if w.link != nil {
+	if w.link != nil && !w.deaf {
 		fd = w.link.FD()
 	}
 	if err := w.queue.Wait(fd, -1); err != nil {
@@ -169,7 +171,7 @@ func (w *worker) turn() bool {
 		w.readMail()
 		busy, w.clock = true, 0 // what it called may have waited
 	}
-	if w.link != nil && w.receive() {
+	if w.link != nil && !w.deaf && w.receive() {
 		busy = true
 	}
 	if w.reap() {

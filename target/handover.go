@@ -1,0 +1,174 @@
+package target
+
+import (
+	"context"
+	"fmt"
+)
+
+// This file hands a target's exports over to another process, which has opened
+// the same stores beside this one:
+//
+//	Hold ─▶ what there is stays so, requests are served
+//	     Rest ─▶ all requests that were taken are answered, others wait in the links
+//	          Links ─▶ the other process goes on with them, or GoOn
+//	Release ─▶ all is as before; or End ─▶ nothing happens here any more
+//
+// So every request is carried out by one of the two, and in the order in which
+// they came.
+
+// Handover is a target that is held for another process to take over. It is for
+// one goroutine.
+type Handover struct{ target *Target }
+
+// Hold has operations, and what follows interfaces and devices, wait until
+// Release. It waits no longer than ctx for those that are under way.
+func (t *Target) Hold(ctx context.Context) (*Handover, error) {
+	for _, lock := range []interface{ TryLock() bool }{&t.opening, &t.ops} {
+		for !lock.TryLock() {
+			if err := pause(ctx); err != nil {
+				if lock == &t.ops {
+					t.opening.Unlock()
+				}
+				return nil, fmt.Errorf("%w: an operation waits for a drive", ErrNotDrained)
+			}
+		}
+	}
+	h := &Handover{t}
+	if t.closed {
+		h.Release()
+		return nil, ErrClosed
+	}
+	return h, nil
+}
+
+// Release lets operations go on.
+func (h *Handover) Release() {
+	h.target.ops.Unlock()
+	h.target.opening.Unlock()
+}
+
+// End closes the target without a word to anybody: operations that wait fail with
+// ErrClosed, and its stores and links stay as they are until the process ends.
+func (h *Handover) End() {
+	h.target.closed = true
+	h.Release()
+}
+
+// Stores are the stores that are open, by their keys.
+func (h *Handover) Stores() map[string]Store {
+	stores := make(map[string]Store, len(h.target.devices))
+	for key, d := range h.target.devices {
+		stores[key] = d.store
+	}
+	return stores
+}
+
+// WriteThrough has the keys of the stores whose writes an initiator wants durable
+// (SET FEATURES), which no state keeps.
+func (h *Handover) WriteThrough() (keys []string) {
+	for key, d := range h.target.devices {
+		if d.writeThrough.Load() {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// Rest has requests wait in the links, and returns when those that were taken out
+// are answered. When ctx ends first, requests are served again.
+func (h *Handover) Rest(ctx context.Context) error {
+	t := h.target
+	var deaf []chan struct{}
+	for _, n := range t.netifs {
+		deaf = append(deaf, n.postAll(func(w *worker) { w.serveArrived(); w.deaf = true })...)
+	}
+	for _, d := range deaf {
+		<-d
+	}
+	err := t.awaitRequests(ctx)
+	if err == nil {
+		err = t.awaitKeeping(ctx)
+	}
+	if err != nil {
+		h.GoOn(false)
+		return err
+	}
+	for _, n := range t.netifs {
+		n.barrier() // the last replies are out
+	}
+	return nil
+}
+
+// awaitKeeping waits until no reply waits for the Keeper.
+func (t *Target) awaitKeeping(ctx context.Context) error {
+	for _, n := range t.netifs {
+		for waiting := 1; waiting > 0; {
+			waiting = 0
+			for i, counted := range n.postAll(func(w *worker) { w.counted = w.keeping }) {
+				<-counted
+				waiting += n.workers[i].counted
+			}
+			if waiting == 0 {
+				break
+			}
+			if err := pause(ctx); err != nil {
+				return fmt.Errorf("%w: a change on %s is not saved yet", ErrNotDrained, n.name())
+			}
+		}
+	}
+	return nil
+}
+
+// Links are those of each interface, as OpenLinks made them. Nothing takes frames
+// from them between Rest and GoOn.
+func (h *Handover) Links() map[string][]Link {
+	links := map[string][]Link{}
+	for name, n := range h.target.netifs {
+		for _, w := range n.workers {
+			if l := w.opened.Load(); l != nil {
+				links[name] = append(links[name], *l)
+			}
+		}
+	}
+	return links
+}
+
+// GoOn has requests served again after Rest: with new links, if another process
+// may have taken frames out of those there were.
+func (h *Handover) GoOn(anew bool) {
+	for _, n := range h.target.netifs {
+		if anew && n.linked.Load() {
+			h.target.linkAnew(n)
+		}
+		n.postAll(func(w *worker) { w.deaf = false })
+	}
+}
+
+// LinkAnew closes all links and opens new ones.
+func (t *Target) LinkAnew() {
+	t.ops.Lock()
+	defer t.ops.Unlock()
+	for _, n := range t.netifs {
+		if !t.closed && n.linked.Load() {
+			t.linkAnew(n)
+		}
+	}
+}
+
+func (t *Target) linkAnew(n *netif) {
+	if err := t.relink(n); err != nil {
+		t.later(n.name(), err)
+	}
+}
+
+// SetWriteThrough has the stores of these keys make writes durable, as an
+// initiator wanted of the process that served them before.
+func (t *Target) SetWriteThrough(keys []string) {
+	t.ops.Lock()
+	defer t.ops.Unlock()
+	for _, key := range keys {
+		if d := t.devices[key]; d != nil {
+			d.writeThrough.Store(true)
+		}
+	}
+}
