@@ -19,8 +19,9 @@ type folder struct {
 	lock *os.File
 }
 
-// openFolder makes the folder if need be, checks it, and takes it.
-func openFolder(dir string) (*folder, error) {
+// openFolder makes the folder if need be, checks it, and takes it: with lock, the
+// one of the process that has it.
+func openFolder(dir string, lock *os.File) (*folder, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -34,11 +35,14 @@ func openFolder(dir string) (*folder, error) {
 	}
 	f := &folder{dir: dir, root: root}
 	err = f.check()
-	if err == nil {
-		err = f.take()
-	}
-	if err == nil {
-		err = f.tidy()
+	switch {
+	case err != nil:
+	case lock != nil:
+		err = f.join(lock)
+	default:
+		if err = f.take(); err == nil {
+			err = f.tidy()
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.close())
@@ -136,8 +140,32 @@ func (f *folder) take() error {
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", f.path(lockName), err)
 	}
-	// The number only helps others: a full disk keeps nobody from serving.
+	f.sign()
+	return nil
+}
+
+// sign writes who has the folder. It only helps others: a full disk keeps nobody
+// from serving.
+func (f *folder) sign() {
 	_ = f.root.WriteFile(lockName, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o600)
+}
+
+// join makes the lock of another process ours, too: it belongs to the open file
+// description (flock(2)), so nobody else gets in between.
+func (f *folder) join(lock *os.File) error {
+	theirs, err := lock.Stat()
+	if err != nil {
+		return fmt.Errorf("the lock that was handed over: %w", err)
+	}
+	ours, err := f.root.Lstat(lockName)
+	if err != nil || !os.SameFile(ours, theirs) {
+		return fmt.Errorf("the lock that was handed over is not %s", f.path(lockName))
+	}
+	fd, err := unix.FcntlInt(lock.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	f.lock = os.NewFile(uintptr(fd), f.path(lockName))
 	return nil
 }
 

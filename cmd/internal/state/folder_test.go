@@ -228,3 +228,48 @@ func TestRetry(t *testing.T) {
 		return err == nil && bytes.Equal(text, numbered(0))
 	})
 }
+
+// The lock goes from one daemon to the next without a moment at which a third
+// could take it, and the next one goes on from what the file has then.
+func TestJoin(t *testing.T) {
+	dir := t.TempDir()
+	first := open(t, dir, quiet())
+	first.Start(func() []byte { return numbered(1) })
+	if err := first.Save(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := Join(dir, first.Lock(), numbered(1), quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(second.Loaded(), numbered(1)) {
+		t.Errorf("it has loaded %q", second.Loaded())
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if third, err := Open(dir, quiet()); err == nil {
+		t.Error("a third one has it")
+		_ = third.Close()
+	}
+	second.Joined(numbered(1))
+	second.Start(func() []byte { return numbered(2) })
+	if err := second.Save(); err != nil {
+		t.Fatal(err)
+	}
+	has(t, dir, numbered(2))
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir, quiet())
+}
+
+// A file that is not the lock of the folder opens nothing.
+func TestJoinWithAnotherLock(t *testing.T) {
+	first, second := open(t, t.TempDir(), quiet()), t.TempDir()
+	_ = open(t, second, quiet())
+	if k, err := Join(second, first.Lock(), numbered(1), quiet()); err == nil {
+		t.Error("another folder's lock was taken")
+		_ = k.Close()
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"sync"
 	"time"
 
@@ -73,7 +74,7 @@ type Keeper struct {
 // refuses one that another process uses or someone else could write to, and a
 // state of an unknown version or one that was cut off.
 func Open(dir string, log *logrus.Logger) (*Keeper, error) {
-	f, err := openFolder(dir)
+	f, err := openFolder(dir, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +85,23 @@ func Open(dir string, log *logrus.Logger) (*Keeper, error) {
 	if native.IsOld(text) {
 		log.Warnf("%s is of an older version, which had no end line: if it was cut off, nobody can tell; with the next change it is written as %q", f.path(fileName), native.Header)
 	}
+	return newKeeper(f, text, log), nil
+}
+
+// Join is Open of the folder that another process has, with the lock of that one
+// and the state that it had a moment ago. It goes on to keep its state there until
+// both agree that it ends: Joined says so.
+func Join(dir string, lock *os.File, text []byte, log *logrus.Logger) (*Keeper, error) {
+	f, err := openFolder(dir, lock)
+	if err != nil {
+		return nil, err
+	}
+	return newKeeper(f, text, log), nil
+}
+
+func newKeeper(f *folder, text []byte, log *logrus.Logger) *Keeper {
 	return &Keeper{folder: f, log: log, loaded: text, last: text,
-		wake: make(chan struct{}, 1), ended: make(chan struct{}), round: make(chan struct{})}, nil
+		wake: make(chan struct{}, 1), ended: make(chan struct{}), round: make(chan struct{})}
 }
 
 // Loaded is the state that the folder had when it was opened; nil: none.
@@ -97,6 +113,16 @@ func (k *Keeper) Path() string { return k.folder.path(fileName) }
 // Reject says that not all of Loaded could be carried out. The file is kept
 // under another name before it is replaced. It is called before Start.
 func (k *Keeper) Reject() { k.rejected = true }
+
+// Joined says, before Start, that the process which had the folder keeps nothing
+// there any more, and that the file has text now.
+func (k *Keeper) Joined(text []byte) {
+	k.last = text
+	k.folder.sign()
+}
+
+// Lock is the file that is locked as long as k is open; it stays k's.
+func (k *Keeper) Lock() *os.File { return k.folder.lock }
 
 // Start begins to save what text returns. Changes so far are those of carrying
 // out what was loaded, so they are saved only if an initiator waits for one.
