@@ -60,6 +60,12 @@ func (d *Daemon) Mount(dir string, o fusectl.Options) error {
 	if err != nil {
 		return err
 	}
+	d.watch(dir, tree)
+	return nil
+}
+
+// watch goes on with a tree that is mounted on dir.
+func (d *Daemon) watch(dir string, tree *fusectl.Server) {
 	d.log.Infof("control tree on %s; `cat %s/README` says how to use it", dir, dir)
 	ctx, cancel := context.WithCancel(context.Background())
 	d.tree, d.stopped = tree, cancel
@@ -68,7 +74,20 @@ func (d *Daemon) Mount(dir string, o fusectl.Options) error {
 			d.log.Error("somebody unmounted the control tree; exports are served on, restart to control them again")
 		}
 	}()
-	return nil
+}
+
+// Placed goes on with a tree of these exports that has taken the place of another
+// daemon's.
+func (d *Daemon) Placed(dir string, tree *fusectl.Server) { d.watch(dir, tree) }
+
+// Hold has everything but requests wait, for another process to take over.
+func (d *Daemon) Hold(ctx context.Context) (*target.Handover, error) { return d.target.Hold(ctx) }
+
+// GoOn serves what another process has served until now: with its links, and with
+// the stores of these keys durable at each write, as it had them.
+func (d *Daemon) GoOn(writeThrough []string) {
+	d.target.SetWriteThrough(writeThrough)
+	d.target.LinkAnew()
 }
 
 // Unmount takes the control tree away, if there is one.

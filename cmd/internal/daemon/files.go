@@ -6,6 +6,10 @@ import "golang.org/x/sys/unix"
 // fs.nr_open is changed (proc_sys_fs(5)). A drive takes up to three.
 const manyFiles = 1 << 20
 
+// RaiseFileLimit is what Start does first, for a process that gets descriptors
+// before.
+func RaiseFileLimit() { raiseFileLimit() }
+
 // raiseFileLimit lets the daemon have as many descriptors as it can get: thousands of
 // drives want more than the 1,024 that shells and services start with. Go raises
 // the soft limit to the hard one; root may raise that, too.

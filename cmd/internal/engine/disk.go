@@ -26,16 +26,23 @@ var accesses = map[target.Access]disk.Access{
 	target.AccessReadOnly:  disk.ReadOnly,
 }
 
-func openStore(path string, o target.StoreOptions) (target.Store, error) {
-	policy, err := disk.ParsePolicy(string(o.Cache))
-	if err != nil {
-		return nil, err
+// storeOpener returns what opens stores; those of the inheritance join its claims.
+func storeOpener(i *Inheritance) func(path string, o target.StoreOptions) (target.Store, error) {
+	return func(path string, o target.StoreOptions) (target.Store, error) {
+		policy, err := disk.ParsePolicy(string(o.Cache))
+		if err != nil {
+			return nil, err
+		}
+		options := disk.Options{Access: accesses[o.Access], Policy: policy, Force: o.Force}
+		if claim := i.claim(path); !o.Force {
+			options.Claim = claim
+		}
+		s, err := disk.Open(path, options)
+		if err != nil {
+			return nil, err
+		}
+		return &store{s}, nil
 	}
-	s, err := disk.Open(path, disk.Options{Access: accesses[o.Access], Policy: policy, Force: o.Force})
-	if err != nil {
-		return nil, err
-	}
-	return &store{s}, nil
 }
 
 // queueOpener returns what opens a worker's queue. Why it is not the best kind

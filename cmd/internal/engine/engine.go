@@ -33,6 +33,7 @@ type Options struct {
 	Log                 *logrus.Logger
 
 	Keeper  target.Keeper // nil: nothing is kept
+	Inherit *Inheritance  // of a process that this one takes over from; nil: none
 	Workers int           // of an interface, where its links can be shared; 0: 1
 	CPUs    []int         // processors to pin workers to; none: the kernel chooses
 }
@@ -44,7 +45,10 @@ const sizesEvery = 2 * time.Second
 func New(o Options) *target.Target {
 	return target.New(target.Config{Log: o.Log, Cache: o.Cache, Sizes: sizesEvery, Spin: o.Spin, Requests: o.Requests, Workers: o.Workers, CPUs: o.CPUs, Keeper: o.Keeper, Parts: target.Parts{
 		OpenLinks: func(netif string, workers int) (target.LinkGroup, error) {
-			g, err := netio.OpenGroup(netif, workers, netio.Options{Kind: o.Link, RingBytes: o.RingBytes,
+			if o.Inherit.waiting() {
+				return openIdle(netif)
+			}
+			g, err := netio.OpenGroup(netif, workers, netio.Options{Kind: o.Link, RingBytes: o.RingBytes, Inherit: o.Inherit.link(netif),
 				Log: func(m string) { o.Log.Warn(m) }, Note: func(m string) { o.Log.Info(m) }})
 			if err != nil {
 				return nil, err
@@ -54,7 +58,7 @@ func New(o Options) *target.Target {
 		PinThread:       pinThread,
 		OpenQueue:       queueOpener(o, disk.NewQueue),
 		Identify:        disk.Identify,
-		OpenStore:       openStore,
+		OpenStore:       storeOpener(o.Inherit),
 		LookupInterface: lookupInterface,
 		AllocBuffers:    disk.AllocBuffers,
 		FreeBuffers:     disk.FreeBuffers,

@@ -25,7 +25,7 @@ func BenchmarkSizes(b *testing.B) {
 		if err := os.WriteFile(path, make([]byte, 4096), 0o600); err != nil {
 			b.Fatal(err)
 		}
-		s, err := openStore(path, target.StoreOptions{Cache: target.CacheWriteback})
+		s, err := storeOpener(nil)(path, target.StoreOptions{Cache: target.CacheWriteback})
 		if err != nil {
 			b.Fatal(err)
 		}
