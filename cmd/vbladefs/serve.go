@@ -19,7 +19,6 @@ import (
 
 	"vbladefs/cmd/internal/bytesize"
 	"vbladefs/cmd/internal/daemon"
-	"vbladefs/cmd/internal/engine"
 	"vbladefs/fusectl"
 	"vbladefs/netio"
 	"vbladefs/target"
@@ -42,6 +41,7 @@ type serveOptions struct {
 	workers  int
 	cpus     []int
 	state    string
+	takeover bool
 }
 
 func parseServe(args []string, w io.Writer) (serveOptions, error) {
@@ -58,6 +58,7 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	f.IntVar(&o.requests, "requests", target.DefaultRequests, "transfers that a worker can have in flight, 64 to 8192, with 16 KiB of memory each")
 	f.IntVar(&o.workers, "workers", 1, "how many workers share the exports of an interface, to 64")
 	f.StringVar(&o.state, "state", defaultState, "folder that keeps what is exported from one start to the next; \"\" keeps nothing")
+	f.BoolVar(&o.takeover, "takeover", false, "take over from the daemon that serves DIRECTORY and keeps its state in the same folder, which then ends")
 	cpus := f.String("cpus", "", "processors to pin workers to, such as 0,2-3; by default the kernel chooses")
 	f.Usage = func() {}
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -81,6 +82,9 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	o.dir = f.Arg(0)
 	if o.state != "" && within(o.state, o.dir) {
 		return o, badUsage("-state %s: it is in %s, where the control tree hides it", o.state, o.dir)
+	}
+	if o.state == "" && o.takeover {
+		return o, badUsage("-takeover: it needs the folder of the state (-state), where the running daemon can be asked")
 	}
 	return o, nil
 }
@@ -149,33 +153,16 @@ func serve(args []string, stdout io.Writer) error {
 	defer stop()
 	// A daemon outlives the terminal that started it, and whoever read its log.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	if err := fusectl.CheckMountPoint(o.dir, o.nonEmpty); err != nil { // before a state is made, or served
+	s := &server{o: o, log: log, tree: fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty,
+		Save: func() error { return errNotKept }}}
+	begin := s.start
+	if o.takeover {
+		begin = s.takeOver
+	}
+	if err := begin(); err != nil {
 		return err
 	}
-	kept, err := openState(o.state, log)
-	if err != nil {
-		return err
-	}
-	d := daemon.Start(engine.Options{Link: o.link, IO: o.io, Cache: target.Cache(o.cache), Spin: o.busyPoll,
-		RingBytes: int(o.ring), Requests: o.requests, Workers: o.workers, CPUs: o.cpus, Keeper: keeperOf(kept), Log: log})
-	options := fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty,
-		Save: func() error { return errNotKept }}
-	if kept != nil {
-		// Before anybody can write to the tree. Not on the main thread, which the kernel
-		// would have to wake for every drive that another goroutine opened.
-		restored := make(chan struct{})
-		go func() { defer close(restored); restore(d.Exports, kept, log) }()
-		<-restored
-		options.Save, options.Settle = kept.Save, kept.Settle
-	}
-	if err := d.Mount(o.dir, options); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	go log.Info("stopping") // nobody may be left to read it
-	closing, cancel := context.WithTimeout(context.Background(), daemon.Grace)
-	defer cancel()
-	return errors.Join(d.Unmount(), saveState(closing, kept), d.Close(closing), closeState(closing, kept))
+	return s.run(ctx)
 }
 
 // lookupGroup returns the number of a group given by name or number; 0 for

@@ -28,10 +28,15 @@ func openState(dir string, log *logrus.Logger) (*state.Keeper, error) {
 	if err != nil {
 		return nil, err
 	}
+	return k, checkState(k)
+}
+
+// checkState closes k and refuses it if what it has loaded has mistakes.
+func checkState(k *state.Keeper) error {
 	defer hurry()()
 	mistakes := mistakesOf(k.Loaded())
 	if len(mistakes) == 0 {
-		return k, nil
+		return nil
 	}
 	_ = k.Close()
 	const most = 5
@@ -39,7 +44,7 @@ func openState(dir string, log *logrus.Logger) (*state.Keeper, error) {
 	for _, m := range mistakes[:min(most, len(mistakes))] {
 		fmt.Fprintf(&b, "\n  %s", placed(k.Path(), m))
 	}
-	return nil, fmt.Errorf("the saved state has mistakes, %d in all, and is left as it is; "+
+	return fmt.Errorf("the saved state has mistakes, %d in all, and is left as it is; "+
 		"mend it (`vbladefs check %s` lists them all), or move it away to start with nothing:%s", len(mistakes), k.Path(), &b)
 }
 
@@ -64,11 +69,11 @@ func keeperOf(k *state.Keeper) target.Keeper {
 	return k
 }
 
-// restore carries out the state that was loaded, and has k save what comes
-// after it. What fails is logged, the rest is served.
-func restore(t fusectl.Engine, k *state.Keeper, log *logrus.Logger) {
+// restore carries out the state that was loaded. What fails is logged and counted,
+// the rest is served.
+func restore(t fusectl.Engine, k *state.Keeper, log *logrus.Logger) (failed int) {
 	defer hurry()()
-	began, failed := time.Now(), 0
+	began := time.Now()
 	if text := k.Loaded(); text != nil {
 		fusectl.Replay(text, t, true, func(m fusectl.Mistake) {
 			failed++
@@ -85,6 +90,11 @@ func restore(t fusectl.Engine, k *state.Keeper, log *logrus.Logger) {
 			time.Since(began).Round(time.Millisecond), len(now.Drives), len(now.Blades), len(now.Ports))
 	}
 	logDown(now, log)
+	return failed
+}
+
+// keep has k save what comes after what was restored.
+func keep(t fusectl.Engine, k *state.Keeper) {
 	k.Start(func() []byte { return fusectl.Saved(t.State()) })
 }
 

@@ -1,0 +1,114 @@
+package takeover
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"vbladefs/netio"
+)
+
+// Taker is the new daemon's side. One goroutine uses it.
+type Taker struct {
+	Offer  Offer
+	Lock   *os.File            // of the folder of the state
+	Claims map[string]*os.File // by the keys of the stores; whoever takes them owns them
+
+	conn *Conn
+}
+
+// Ask asks the daemon that keeps its state in stateDir to hand over.
+func Ask(stateDir string, hello Hello) (*Taker, error) {
+	path := SocketPath(stateDir)
+	c, err := Dial(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
+		return nil, fmt.Errorf("no daemon that keeps its state in %s can be taken over from: start without -takeover (%w)", stateDir, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the running daemon: %w", err)
+	}
+	t := &Taker{conn: c}
+	hello.Protocol, hello.Process = protocol, os.Getpid()
+	c.Within(holdTime + openTime)
+	err = c.Send(hello)
+	var files []*os.File
+	if err == nil {
+		files, err = c.Receive(&t.Offer)
+	}
+	switch {
+	case err != nil:
+		err = fmt.Errorf("the running daemon does not answer: %w", err)
+	case t.Offer.Refused != "":
+		err = fmt.Errorf("the running daemon refuses: %s", t.Offer.Refused)
+	case len(files) != 1+len(t.Offer.Stores):
+		err = fmt.Errorf("the running daemon sent %d open files, want %d", len(files), 1+len(t.Offer.Stores))
+	}
+	if err != nil {
+		closeAll(files)
+		return nil, errors.Join(err, c.Close())
+	}
+	t.Lock, t.Claims = files[0], map[string]*os.File{}
+	for n, key := range t.Offer.Stores {
+		t.Claims[key] = files[1+n]
+	}
+	return t, nil
+}
+
+// Ready says that everything is open, and takes the rest.
+func (t *Taker) Ready() (Handover, map[string]netio.Inherited, error) {
+	var h Handover
+	t.conn.Within(openTime)
+	if err := t.conn.Send(Ready{protocol}); err != nil {
+		return h, nil, fmt.Errorf("the running daemon: %w", err)
+	}
+	files, err := t.conn.Receive(&h)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("the running daemon does not hand over: %w", err)
+	case h.Refused != "":
+		err = fmt.Errorf("the running daemon does not hand over, and goes on: %s", h.Refused)
+	case len(files) != len(h.Links):
+		err = fmt.Errorf("the running daemon sent %d links, want %d", len(files), len(h.Links))
+	}
+	if err != nil {
+		closeAll(files)
+		return h, nil, err
+	}
+	links := map[string]netio.Inherited{}
+	for n, l := range h.Links {
+		fd, err := unix.FcntlInt(files[n].Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if err == nil {
+			_ = unix.SetNonblock(fd, true) // os.File has changed that
+			links[l.Interface] = netio.Inherited{Shared: l.Shared, FD: fd}
+		}
+	}
+	closeAll(files)
+	return h, links, nil
+}
+
+// Served says that this daemon answers now, and waits until the other has ended,
+// though not for ever.
+func (t *Taker) Served() error {
+	t.conn.Within(closeTime)
+	if err := t.conn.Send(Served{protocol}); err != nil {
+		return nil // it is gone already
+	}
+	_, err := t.conn.socket.Read(make([]byte, 1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("process %d has handed over, and does not end after %v: end it", t.Offer.Process, closeTime)
+	case errors.Is(err, io.EOF), errors.Is(err, unix.ECONNRESET):
+		return nil
+	}
+	return err
+}
+
+// Close ends the conversation; before Served the running daemon goes on.
+func (t *Taker) Close() {
+	_ = t.conn.Close()
+	_ = t.Lock.Close()
+}
