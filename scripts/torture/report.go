@@ -16,7 +16,8 @@ import (
 // checked. Refused are requests that were made again since a damaged frame or the
 // disk made an ATA error or a malformed reply of them; resent are frames. Errors are what
 // must not be: a wrong sector, a request that failed, a byte changed outside the
-// export, a daemon that ended.
+// export, a daemon that ended. Where any bit may be wrong, contents cannot be
+// checked: what lies around the export is.
 type report struct {
 	w      io.Writer
 	bad    uint64

@@ -52,6 +52,7 @@ var faults = []trial{
 	both("truncation 5 %", faultnet.Faults{Truncate: 0.05}),
 	{name: "damage to target 10 %", toward: faultnet.Faults{Damage: 0.10}},
 	{name: "damage to client 10 %", back: faultnet.Faults{Damage: 0.10}},
+	{name: "any bit wrong 10 %", toward: faultnet.Faults{Corrupt: 0.10}},
 	{name: "disk: errors 2 %", disk: failing(0.02)},
 	{name: "disk: slow", disk: slow(20 * time.Millisecond)},
 	{name: "disk: stops for 0.4 s", disk: stopping(400 * time.Millisecond)},

@@ -51,3 +51,14 @@ func (v *way) lengthen(frame []byte) []byte {
 	}
 	return frame
 }
+
+// corrupt changes up to 8 bits of a frame, which is the caller's. The MACs and the
+// EtherType stay, or the frame would go nowhere.
+func (v *way) corrupt(frame []byte) []byte {
+	for range 1 + v.rnd.IntN(8) {
+		if len(frame) > aoe.EthernetSize {
+			frame[aoe.EthernetSize+v.rnd.IntN(len(frame)-aoe.EthernetSize)] ^= 1 << v.rnd.IntN(8)
+		}
+	}
+	return frame
+}

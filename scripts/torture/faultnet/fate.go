@@ -24,6 +24,10 @@ func (v *way) meet(frame []byte, f *Faults, now time.Time) {
 		v.counts.damaged.Add(1)
 		frame = v.damage(append(make([]byte, 0, v.mtu+aoe.EthernetSize), frame...))
 	}
+	if draw(f.Corrupt) {
+		v.counts.damaged.Add(1)
+		frame = v.corrupt(append([]byte(nil), frame...))
+	}
 	if draw(f.Repeat) {
 		v.counts.repeated.Add(1)
 		v.hold(frame, f, now, v.some(f.Hold), 0)

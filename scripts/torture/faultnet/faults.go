@@ -31,13 +31,15 @@ type Faults struct {
 	Truncate float64 // cut short, at any length that a link sends
 	Damage   float64 // changed in one field of a header, or made longer; never in tag, LBA or data, which nothing protects
 
+	Corrupt float64 // changed in up to 8 bits anywhere behind the MACs: tag, LBA and data too
+
 	Hold time.Duration // the longest that a frame stays in the wire
 }
 
 // check reports what is wrong with f.
 func (f Faults) check() error {
 	for name, share := range map[string]float64{"lose": f.Lose, "repeat": f.Repeat, "delay": f.Delay, "reorder": f.Reorder,
-		"truncate": f.Truncate, "damage": f.Damage} {
+		"truncate": f.Truncate, "damage": f.Damage, "corrupt": f.Corrupt} {
 		if !(share >= 0 && share <= 1) {
 			return fmt.Errorf("%s %v: want a share from 0 to 1", name, share)
 		}
@@ -60,7 +62,7 @@ type Counts struct {
 	Delayed   uint64
 	Reordered uint64
 	Truncated uint64
-	Damaged   uint64
+	Damaged   uint64 // corrupted ones included
 	Late      uint64 // dropped, since they would have stayed longer than Hold
 	Refused   uint64 // that the link on the way out did not take
 	Held      time.Duration

@@ -145,6 +145,22 @@ func TestFaults(t *testing.T) {
 				t.Errorf("%d frames are damaged, want %d", damaged, c.Damaged)
 			}
 		}},
+		{"corrupt", Faults{Corrupt: 0.1}, func(c Counts) uint64 { return c.Damaged }, func(t *testing.T, out [][]byte, c Counts) {
+			bits := 0
+			for i, frame := range out {
+				if len(frame) != len(frames[i]) || !bytes.Equal(frame[:aoe.EthernetSize], frames[i][:aoe.EthernetSize]) {
+					t.Fatalf("frame %d has another length or other MACs", i)
+				}
+				for at := range frame {
+					for x := frame[at] ^ frames[i][at]; x != 0; x &= x - 1 {
+						bits++
+					}
+				}
+			}
+			if n := int(c.Damaged); bits < n || bits > 8*n {
+				t.Errorf("%d bits of %d frames are changed", bits, n)
+			}
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out, counts := carry(t, tt.faults, frames)
