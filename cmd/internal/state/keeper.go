@@ -9,10 +9,12 @@ import (
 )
 
 // How long after a failed save the next begins: at least shortest when somebody
-// waits for it, else twice as long each time up to longest.
+// waits for it, else twice as long each time up to longest. Failures are logged
+// as seldom, down to once in longestQuiet.
 const (
 	shortestRetry = 100 * time.Millisecond
-	longestRetry  = time.Minute
+	longestRetry  = 5 * time.Second
+	longestQuiet  = time.Minute
 )
 
 // Changed tells of a change that has been made. It returns at once. Then, if
@@ -203,12 +205,13 @@ func (k *Keeper) succeeded() (tell func()) {
 // the more seldom the longer it lasts; mu is held.
 func (k *Keeper) failed(err error, now time.Time) (tell func()) {
 	tell = func() {}
-	delay := min(patience<<min(k.failures, 10), longestRetry)
+	doubled := patience << min(k.failures, 10)
+	delay := min(doubled, longestRetry)
 	if !now.Before(k.quiet) {
-		k.quiet = now.Add(delay)
+		k.quiet = now.Add(min(doubled, longestQuiet))
 		tell = func() {
-			k.log.Errorf("THE STATE IS NOT SAVED: %v. What is exported is served on, but what has changed since the last save is lost when the daemon ends. %s; it is tried again",
-				err, k.advice(err))
+			k.log.Errorf("THE STATE IS NOT SAVED: %v. What is exported is served on, but what has changed since the last save is lost when the daemon ends. %s; it is tried again in %v, and at least every %v from then on; `vbladefs save` tries it now",
+				err, k.advice(err), delay, longestRetry)
 		}
 	}
 	k.failures++

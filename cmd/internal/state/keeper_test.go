@@ -361,3 +361,20 @@ func TestChangedWaitsForNoLog(t *testing.T) {
 		t.Error("a change waits while a failure is logged")
 	}
 }
+
+// However long saves have failed, the next try comes soon; only the log rests.
+func TestRetriesDoNotGetRare(t *testing.T) {
+	k, now := open(t, t.TempDir(), quiet()), time.Now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for range 20 {
+		_ = k.failed(unix.EROFS, now)
+		if wait := k.due.Sub(now); wait > 5*time.Second {
+			t.Fatalf("after %d failures the next try is in %v", k.failures, wait)
+		}
+		now = k.due
+	}
+	if rest := k.quiet.Sub(now); rest <= 5*time.Second {
+		t.Errorf("each failure is logged")
+	}
+}

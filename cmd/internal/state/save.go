@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,11 +19,13 @@ var step = func(string) {}
 // of the last step leaves the new content, which may not survive.
 func (f *folder) save(text []byte) error {
 	step("begun")
-	if err := f.writeTemp(text); err != nil {
-		return errors.Join(err, f.tidy())
+	err := f.writeTemp(text)
+	if err == nil {
+		err = f.root.Rename(tempName, fileName)
 	}
-	if err := f.root.Rename(tempName, fileName); err != nil {
-		return errors.Join(err, f.tidy())
+	if err != nil {
+		_ = f.tidy() // what fails here mostly has the same reason; the next save tidies first, and says so
+		return err
 	}
 	step("renamed")
 	if err := f.sync(); err != nil {
@@ -55,7 +58,7 @@ func (f *folder) writeTemp(text []byte) error {
 	if err == nil {
 		step("synced")
 	}
-	return errors.Join(err, temp.Close())
+	return cmp.Or(err, temp.Close())
 }
 
 // sync sees the names in the folder to the medium.
@@ -64,7 +67,7 @@ func (f *folder) sync() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return cmp.Or(d.Sync(), d.Close())
 }
 
 // has reports whether there is a state.
