@@ -40,7 +40,7 @@ type Store struct {
 	path   string
 	closed atomic.Bool
 
-	removed atomic.Bool // a file that no folder has any more, as of the last Refresh
+	where atomic.Uint32 // whereabouts of a file, as of the last Refresh
 
 	mu        sync.Mutex // guards the set-up of direct I/O, the notes and the claim
 	direct    directState
@@ -102,9 +102,9 @@ func (s *Store) Refresh() (sizeBytes int64, err error) {
 	if s.id.block {
 		sizeBytes, err = blockSizeBytes(s.fd)
 	} else {
-		var removed bool
-		sizeBytes, removed, err = fileSize(s.fd)
-		s.removed.Store(removed)
+		var at whereabouts
+		sizeBytes, at, err = s.lookAtFile()
+		s.where.Store(uint32(at))
 		if s.tmpfs {
 			s.memory.Store(withoutSwap())
 		}
@@ -116,27 +116,13 @@ func (s *Store) Refresh() (sizeBytes int64, err error) {
 	return sizeBytes, nil
 }
 
-func fileSizeBytes(fd int) (int64, error) {
-	sizeBytes, _, err := fileSize(fd)
-	return sizeBytes, err
-}
-
-// fileSize also reports whether the file was removed: no folder has it any more.
-func fileSize(fd int) (sizeBytes int64, removed bool, err error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return 0, false, err
-	}
-	return st.Size, st.Nlink == 0, nil
-}
-
 // Note returns what a user should know of how the store works, such as why direct I/O is not used; empty if nothing.
 func (s *Store) Note() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var notes []string
-	if s.removed.Load() {
-		notes = append(notes, "its file was removed: it is served as long as it is open, and then lost")
+	if note := whereaboutsNotes[s.where.Load()]; note != "" {
+		notes = append(notes, note)
 	}
 	if s.claimNote != "" {
 		notes = append(notes, s.claimNote)

@@ -67,6 +67,7 @@ var driveDir = &dir{
 		driveValue("pause", "1 or 0: whether requests wait, for a snapshot; not saved", native.PauseText, native.ParsePause, native.SwitchGrammar),
 		driveValue("resize", "size in sectors; a write has it looked up again", vbladekernel.Size, native.ParseResize, native.ResizeGrammar),
 		driveFile("state", "up, paused, or down and why", native.DriveState),
+		driveFile("note", "what to know of a drive that is up, such as that its file was removed; empty: nothing", native.NoteText),
 	},
 }
 

@@ -58,7 +58,7 @@ func TestPrograms(t *testing.T) {
 			"drwxr-xr-x root .\ndrwxr-xr-x root kvblade\n-rw-r--r-- root aoeserver\n-r--r--r-- root README\n-r--r--r-- root log\n" +
 				"-rw-r--r-- root kvblade/add\n-rw-r--r-- root kvblade/announce\n-rw-r--r-- root kvblade/del\n-rw-r--r-- root kvblade/readd\n" +
 				"drwxr-xr-x root vblade/do\n-rw-r--r-- root vblade/drives\n-r--r--r-- root vblade/stats\n" +
-				"-rw-r--r-- root vblade/do/cache\n-rw-r--r-- root vblade/do/firmware\n-rw-r--r-- root vblade/do/keep\n-r--r--r-- root vblade/do/length\n-rw-r--r-- root vblade/do/model\n-r--r--r-- root vblade/do/offset\n" +
+				"-rw-r--r-- root vblade/do/cache\n-rw-r--r-- root vblade/do/firmware\n-rw-r--r-- root vblade/do/keep\n-r--r--r-- root vblade/do/length\n-rw-r--r-- root vblade/do/model\n-r--r--r-- root vblade/do/note\n-r--r--r-- root vblade/do/offset\n" +
 				"-r--r--r-- root vblade/do/path\n-rw-r--r-- root vblade/do/pause\n-rw-r--r-- root vblade/do/ports\n-rw-r--r-- root vblade/do/readonly\n" +
 				"-rw-r--r-- root vblade/do/resize\n-rw-r--r-- root vblade/do/serial\n-r--r--r-- root vblade/do/size\n-r--r--r-- root vblade/do/state\n" +
 				"-r--r--r-- root vblade/do/stats\n"},

@@ -68,6 +68,9 @@ func TestParsePorts(t *testing.T) {
 		{line: "del e0.1 eth*", want: target.RemovePort{Addr: addr, Interface: "eth*"}},
 		{line: "add e0.1 eth*,", column: 10, reason: "with * for any characters"},
 		{line: "del e0.1", want: target.RemovePort{Addr: addr}},
+		{line: "del e0.1 #x", column: 10, reason: "write it on a line of its own: want del ADDRESS [INTERFACE]"},
+		{line: "del e0.1 eth0 #x", want: target.RemovePort{Addr: addr, Interface: "eth0"}},
+		{line: "add e0.1 eth0 #x", want: port},
 		{line: "del e0.1 eth0", want: target.RemovePort{Addr: addr, Interface: "eth0"}},
 		{line: "#"},
 		{line: "add e0.1", column: 9, reason: "a word is missing: want add ADDRESS INTERFACE"},
@@ -237,6 +240,9 @@ func TestTexts(t *testing.T) {
 		t.Errorf("drive: got %q, want %q", got, want)
 	}
 	d = target.DriveInfo{Down: "no such\nfile", Paused: true}
+	if got := NoteText(target.DriveInfo{}) + NoteText(target.DriveInfo{Note: "gone\nfor ever"}); got != "gone?for ever\n" {
+		t.Errorf("notes: got %q", got)
+	}
 	if got, want := DriveState(d)+KeepText(d)+DriveState(target.DriveInfo{}), "down no such?file\n1\nup\n"; got != want {
 		t.Errorf("drive: got %q, want %q", got, want)
 	}

@@ -184,6 +184,14 @@ func DriveState(d target.DriveInfo) string {
 	return "up\n"
 }
 
+// NoteText is the text of a drive's note; empty: there is none.
+func NoteText(d target.DriveInfo) string {
+	if d.Note == "" {
+		return ""
+	}
+	return text.Printable(d.Note) + "\n"
+}
+
 // PortState is the text of a port's state: up, or down and why.
 func PortState(p target.PortInfo) string {
 	if p.Up {
