@@ -74,7 +74,7 @@ func (t *Target) newDrive(op AddDrive, implicit bool) (*drive, error) {
 	if !filepath.IsAbs(op.Path) {
 		return nil, notAbsolute(op.Path)
 	}
-	d := &drive{name: op.Name, path: op.Path, access: op.Access, cache: cmp.Or(op.Cache, t.cache), force: op.Force, implicit: implicit,
+	d := &drive{name: op.Name, path: op.Path, access: op.Access, wished: op.Access, cache: cmp.Or(op.Cache, t.cache), force: op.Force, implicit: implicit,
 		window: window{op.Offset, op.Length}}
 	if err := checkCache(d.cache); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 )
@@ -42,26 +43,46 @@ func (t *Target) refuseWrites(d *drive) error {
 	return nil
 }
 
-// takeWrites has d take writes, if its medium does.
+// takeWrites has d take writes, if its medium does. One that was made read-only
+// goes back to the access that it had: with AccessAuto it waits for a medium that
+// does, and otherwise it fails.
 func (t *Target) takeWrites(d *drive) error {
 	if dev := d.device.Load(); dev != nil {
 		dev.users++ // it stays open meanwhile
 		defer t.release(dev)
 		defer t.awaitClaim(dev.key)()
-		if err := t.makeWritable(dev, d); err != nil {
+		err := t.makeWritable(dev, d)
+		if d.access == AccessReadOnly && d.wished == AccessAuto && unwritable(err) {
+			t.log.Warnf("drive %s, %s, is read-only still, and only as long as its medium takes no writes: %v", d.name, d.path, err)
+			err = nil
+		}
+		if err != nil {
 			return err
 		}
 	}
-	if d.access == AccessReadOnly {
+	switch {
+	case d.access != AccessReadOnly:
+	case d.wished == AccessReadOnly:
 		t.setAccess(d, AccessAuto)
+	default:
+		t.setAccess(d, d.wished)
 	}
 	return nil
+}
+
+// unwritable tells whether err is one for which AccessAuto opens a store for
+// reading.
+func unwritable(err error) bool {
+	return errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM)
 }
 
 // setAccess changes what d is open for, as far as its ports go.
 func (t *Target) setAccess(d *drive, a Access) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if a == AccessReadOnly && d.access != AccessReadOnly {
+		d.wished = d.access
+	}
 	d.access = a
 	for p := range d.eachPort() {
 		p.locked.Store(a == AccessReadOnly)

@@ -201,3 +201,41 @@ func TestRebindToAMediumThatCanBeWrittenNow(t *testing.T) {
 	rig.Collect("eth0", 1)
 	wantWrite(t, rig, blade, false)
 }
+
+// A drive that takes writes when its medium does is one still after it was made
+// read-only and that was taken back; while the medium takes none that is said.
+func TestReadOnlyIsTakenBackToAuto(t *testing.T) {
+	rig := newRig(t)
+	rig.Interface("eth0", 4200)
+	medium := rig.Machine().AddMedium("/disks/d", 1000, true)
+	do := rig.Target().Do
+	must(t, do(target.AddDrive{Name: "d", Path: "/disks/d"}))
+	must(t, do(target.AddPort{Drive: "d", Addr: blade, Interface: "eth0"}))
+	rig.Collect("eth0", 1)
+	want := func(unwritable bool) {
+		t.Helper()
+		if d, _ := rig.Target().Drive("d"); !d.ReadOnly || d.Unwritable != unwritable {
+			t.Errorf("%+v, want it unwritable: %v", d, unwritable)
+		}
+	}
+	want(true)
+	must(t, do(target.SetReadOnly{Drive: "d", ReadOnly: true}))
+	want(false)
+	must(t, do(target.SetReadOnly{Drive: "d"}))
+	want(true)
+	wantWrite(t, rig, blade, true)
+	must(t, do(target.SetReadOnly{Drive: "d", ReadOnly: true}))
+	medium.SetReadOnly(false)
+	must(t, do(target.SetReadOnly{Drive: "d"}))
+	wantWrite(t, rig, blade, false)
+	if d, _ := rig.Target().Drive("d"); d.ReadOnly || d.Unwritable {
+		t.Errorf("%+v", d)
+	}
+	medium.SetReadOnly(true)
+
+	rig.Machine().AddMedium("/disks/r", 1000, true)
+	must(t, do(target.AddDrive{Name: "r", Path: "/disks/r", Access: target.AccessReadOnly}))
+	if err := do(target.SetReadOnly{Drive: "r"}); !errors.Is(err, syscall.EROFS) {
+		t.Errorf("one that nobody wanted as its medium is: %v", err)
+	}
+}

@@ -54,6 +54,7 @@ type drive struct {
 	name     string
 	path     string // changed with Target.ops and Target.mu held, as all up to the next line
 	access   Access
+	wished   Access // what access was before it became AccessReadOnly; that, if it has always been
 	cache    Cache  // to be opened with while it is down; the device has the present one
 	force    bool   // opened even if someone else has claimed it
 	implicit bool   // made by Export: goes with its last blade

@@ -70,7 +70,9 @@ func (t *Target) renamed(from string, info Interface) {
 		parked.Name = fmt.Sprintf("%s:%d", other.Name, other.Index) // which no interface is called
 		t.rename(other.Name, parked)
 	}
-	t.log.Infof("interface %s is called %s now; its ports go on under that name", from, info.Name)
+	if n := t.netifs[from]; n != nil && n.ports.length > 0 || len(t.bindingsOf(from)) > 0 {
+		t.log.Infof("interface %s is called %s now; its ports go on under that name", from, info.Name)
+	}
 	if t.rename(from, info) && t.keeper != nil {
 		t.keeper.Changed(nil)
 	}
