@@ -44,8 +44,12 @@ func IsOld(state []byte) bool { return bytes.HasPrefix(state, []byte(oldHeader+"
 // version than this one's is an error; a line that names none is somebody's own.
 func CheckVersion(line string) error {
 	version, ok := strings.CutPrefix(line, headerStart)
-	if !ok || line == Header || line == oldHeader {
+	switch {
+	case !ok, line == Header, line == oldHeader:
 		return nil
+	case line == Header+"\r", line == oldHeader+"\r":
+		return text.At{Column: len(line), Err: fmt.Errorf("%w: the lines end with carriage return and newline, as on Windows: want a newline only; `tr -d '\\r'` makes it so",
+			target.ErrMalformed)}
 	}
 	return text.At{Column: len(headerStart) + 1, Err: fmt.Errorf("%w: a state of another version, %s: want %q",
 		target.ErrMalformed, text.Quote(version), Header)}

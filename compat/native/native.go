@@ -13,6 +13,8 @@
 package native
 
 import (
+	"strings"
+
 	"vbladefs/compat/text"
 	"vbladefs/target"
 	"vbladefs/target/aoe"
@@ -64,6 +66,9 @@ func ParsePorts(line string) (target.Operation, error) {
 		return nil, err
 	}
 	if c.Verb == "del" {
+		if comment := len(c.Values) == 1 && strings.Contains(line, "#"); comment {
+			return nil, ambiguous(line)
+		}
 		return parseDelPort(addr, c.Values[1:])
 	}
 	p, err := parsePort(c.Values[1:])
@@ -98,6 +103,13 @@ func parsePort(words []text.Word) (op target.AddPort, err error) {
 		op.Sectors = uint8(sectors)
 	}
 	return op, nil
+}
+
+// ambiguous refuses a comment that takes the place of the interface: left out,
+// that stands for all of them, and what begins with # might be meant as one.
+func ambiguous(line string) error {
+	return text.At{Column: strings.IndexByte(line, '#') + 1, Err: text.Malformed(
+		"a comment in the place of INTERFACE, without which the address goes from all interfaces: write it on a line of its own: want %s", PortsGrammars[2])}
 }
 
 // parseDelPort reads [INTERFACE]; none stands for all of them.

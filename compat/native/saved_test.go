@@ -84,15 +84,16 @@ func TestForm(t *testing.T) {
 	for state, want := range map[string]string{
 		whole: "", strings.TrimSuffix(whole, "\n"): "",
 		Header + "\n# end\n": "", Header + "\n# mine\n\na b\n# end\n\n# more\n": "", oldHeader + "\na b\n": "", oldHeader + "\n": "",
-		"":                               "1: the file is empty",
-		oldHeader:                        "1: no state: its first line is",
-		oldHeader + "\na b":              "2: the state is cut off: its last line does not end",
-		Header + "\na b\n":               "2: the state is cut off: it has no end line; if nothing is missing, add \"# end 1\"",
-		Header + "\na b\n# end 2\n":      "3: the end line tells of 2 commands, and there are 1",
-		Header + "\na b\n# end 1\nc d\n": "4: a command behind the end line, which is line 3",
-		Header + "\na b\n# end":          "3: the state is cut off within its end line",
-		"# vbladefs state 3\n# end 0\n":  "1: malformed command: a state of another version, \"3\": want",
-		"hello\n":                        "1: no state: its first line is \"hello\": want \"# vbladefs state 2\"",
+		"":                                "1: the file is empty",
+		oldHeader:                         "1: no state: its first line is",
+		oldHeader + "\na b":               "2: the state is cut off: its last line does not end",
+		Header + "\na b\n":                "2: the state is cut off: it has no end line; if nothing is missing, add \"# end 1\"",
+		Header + "\na b\n# end 2\n":       "3: the end line tells of 2 commands, and there are 1",
+		Header + "\na b\n# end 1\nc d\n":  "4: a command behind the end line, which is line 3",
+		Header + "\na b\n# end":           "3: the state is cut off within its end line",
+		"# vbladefs state 3\n# end 0\n":   "1: malformed command: a state of another version, \"3\": want",
+		Header + "\r\na b\r\n# end 1\r\n": "1: malformed command: the lines end with carriage return and newline",
+		"hello\n":                         "1: no state: its first line is \"hello\": want \"# vbladefs state 2\"",
 	} {
 		line, err := CheckForm([]byte(state))
 		got := ""
