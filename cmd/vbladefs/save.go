@@ -24,6 +24,9 @@ With FILE: copies the present state there, as a whole or not at all; - is standa
 	case 0:
 		return openControl(*mount).write("saved", "save")
 	case 1:
+		if f.Arg(0) == "" {
+			return badUsage("the name of the file is empty: want the file to copy the state to, or no argument to have the daemon save its own")
+		}
 		text, err := openControl(*mount).saved()
 		if err != nil {
 			return err

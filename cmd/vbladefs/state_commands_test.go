@@ -62,7 +62,7 @@ func TestCheck(t *testing.T) {
 		!strings.Contains(stderr, "no such file") || !strings.Contains(stderr, "2 mistakes") {
 		t.Errorf("no file before a bad state: %d, %s%s", code, stdout, stderr)
 	}
-	for _, args := range [][]string{{"check"}, {"restore"}, {"restore", "a", "b"}, {"save", "a", "b"}, {"save", "-colour"}} {
+	for _, args := range [][]string{{"check"}, {"restore"}, {"restore", "a", "b"}, {"save", "a", "b"}, {"save", "-colour"}, {"save", ""}} {
 		if _, stderr, code := vbladefs(t, "", args...); code != 2 || !strings.Contains(stderr, "usage: vbladefs "+args[0]) {
 			t.Errorf("%v: %d, %s", args, code, stderr)
 		}
