@@ -11,7 +11,7 @@ import (
 // exported on, whether by name or because it is exported on all of them.
 var interfacesDir = &dir{
 	name:  "interfaces",
-	about: "the interfaces that have exports; one that an export names stays while it is away",
+	about: "the interfaces that have exports; one that an export names stays while it is away, but is not here before it was ever there",
 	dirs:  []*dir{interfaceDir},
 }
 
