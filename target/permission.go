@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"vbladefs/target/aoe"
-	"vbladefs/target/ata"
 )
 
 // This file asks access lists whether a host may. Workers do, with every request.
@@ -107,24 +106,4 @@ func (w *worker) permits(r *rules, at AccessPoint, host aoe.MAC) bool {
 		w.note(p, host, d)
 	}
 	return d&accepted != 0
-}
-
-// permitsATA is permits of an ATA command. What touches neither data nor the
-// state of the drive is for everyone.
-func (w *worker) permitsATA(r *rules, a ata.Action, host aoe.MAC) bool {
-	switch a {
-	case ata.Read, ata.Verify, ata.Identify, ata.SmartData:
-		return w.permits(r, ReadData, host)
-	case ata.Write, ata.Flush, ata.SetWriteCache:
-		return w.permits(r, WriteData, host)
-	}
-	return true
-}
-
-// permitsConfig is permits of a command on the config string or a list.
-func (w *worker) permitsConfig(r *rules, stores bool, host aoe.MAC) bool {
-	if stores {
-		return w.permits(r, StoreConfig, host)
-	}
-	return w.permits(r, ReadConfig, host)
 }

@@ -43,7 +43,8 @@ func (w *worker) frame(t *table, frame []byte) {
 	}
 }
 
-// request serves a frame that names p, from the header on.
+// request serves a frame that names p, from the header on. Whether it may is for
+// admits, which a host that lists shut out does not pass, and for gate, see there.
 func (w *worker) request(p *port, h aoe.Header, frame []byte) {
 	rules := p.rules.Load()
 	if !rules.admits(h.Src) || p.sectors.Load() == 0 {
@@ -58,14 +59,36 @@ func (w *worker) request(p *port, h aoe.Header, frame []byte) {
 		w.fail(p, reply, aoe.ErrVersion)
 		return
 	}
+	what, q, ok := asks(h, frame)
+	if !ok {
+		p.counts.dropped.Add(1)
+		return
+	}
+	device := p.device.Load()
+	switch w.gate(p, device, rules, h, what) {
+	case pass:
+		w.command(p, device, h, reply, frame, q)
+	case silence:
+		p.counts.dropped.Add(1)
+	case abort:
+		a, _, _ := aoe.DecodeATA(frame)
+		w.abort(p, reply, a, q)
+	case reserved:
+		w.fail(p, reply, aoe.ErrReserved)
+	}
+}
+
+// command carries out a request that gate has let pass, and that is as long as its
+// command wants.
+func (w *worker) command(p *port, d *device, h, reply aoe.Header, frame []byte, q ata.Request) {
 	served := true
 	switch h.Command {
 	case aoe.CmdATA:
-		served = w.ataCommand(p, rules, h, reply, frame)
+		w.ataCommand(p, d, reply, frame, q)
 	case aoe.CmdConfig:
-		served = w.configCommand(p, h, reply, frame)
+		served = w.configCommand(p, reply, frame)
 	case aoe.CmdMaskList:
-		served = w.maskCommand(p, h, reply, frame)
+		served = w.maskCommand(p, reply, frame)
 	case aoe.CmdReserve:
 		served = w.reserveCommand(p, h, reply, frame)
 	default:
@@ -84,40 +107,19 @@ func (w *worker) fail(p *port, reply aoe.Header, code aoe.ErrorCode) {
 	p.counts.errors.Add(1)
 }
 
-// ataCommand serves command 0, and reports false for a frame to ignore.
-func (w *worker) ataCommand(p *port, rules *rules, h, reply aoe.Header, frame []byte) bool {
-	a, payload, ok := aoe.DecodeATA(frame)
-	if !ok {
-		return false
-	}
-	device := p.device.Load()
-	if device.paused.Load() {
-		return false
-	}
+// ataCommand serves command 0, which asks for q.
+func (w *worker) ataCommand(p *port, device *device, reply aoe.Header, frame []byte, q ata.Request) {
+	a, payload, _ := aoe.DecodeATA(frame)
 	regs := registers(a)
-	q := ata.Decode(regs, a.Flags&aoe.ATAWrite != 0)
-	// Nobody needs more of a wildcard than IDENTIFY, with which some
-	// initiators discover; one stray write would hit every export (§2.3).
-	if h.Addr.Wildcard() && q.Action != ata.Identify {
-		return false
-	}
-	if !w.permitsATA(rules, q.Action, h.Src) {
-		w.abort(p, reply, a, q)
-		return true
-	}
-	if q.Action != ata.Identify && !rules.reservedFor(h.Src) {
-		w.fail(p, reply, aoe.ErrReserved)
-		return true
-	}
 	if result, done := regs.Answer(q, p.capacity(device)); done {
 		w.result(p, reply, a, q, result)
-		return true
+		return
 	}
 	switch q.Action {
 	case ata.Read:
 		if q.Sectors > int(p.most.Load()) {
 			w.abort(p, reply, a, q)
-			return true
+			return
 		}
 		w.transfer(p, device, reply, a, OpRead, q, nil)
 	case ata.Write:
@@ -137,13 +139,12 @@ func (w *worker) ataCommand(p *port, rules *rules, h, reply aoe.Header, frame []
 	default:
 		w.abort(p, reply, a, q)
 	}
-	return true
 }
 
 // write checks what only a write has, and starts it.
 func (w *worker) write(p *port, d *device, reply aoe.Header, a aoe.ATA, q ata.Request, payload []byte) {
 	n := q.Sectors * aoe.SectorSize
-	if q.Sectors > int(p.most.Load()) || len(payload) < n || p.readOnly(d) {
+	if q.Sectors > int(p.most.Load()) || len(payload) < n {
 		w.abort(p, reply, a, q)
 		return
 	}

@@ -7,14 +7,8 @@ import (
 )
 
 // configCommand serves command 1, and reports false for a frame to ignore.
-func (w *worker) configCommand(p *port, h, reply aoe.Header, frame []byte) bool {
-	c, ok := aoe.DecodeConfig(frame)
-	if !ok {
-		return false
-	}
-	if !w.permitsConfig(p.rules.Load(), c.Command >= aoe.ConfigSet, h.Src) {
-		return false
-	}
+func (w *worker) configCommand(p *port, reply aoe.Header, frame []byte) bool {
+	c, _ := aoe.DecodeConfig(frame)
 	if c.Command > aoe.ConfigForceSet || c.Command != aoe.ConfigRead && !c.Valid() {
 		w.fail(p, reply, aoe.ErrArgument)
 		return true

@@ -8,14 +8,8 @@ import (
 
 // maskCommand serves command 2, the MAC mask list, and reports false for a
 // frame to ignore.
-func (w *worker) maskCommand(p *port, h, reply aoe.Header, frame []byte) bool {
-	m, ok := aoe.DecodeMaskList(frame)
-	if !ok || h.Addr.Wildcard() && m.Command != aoe.MaskRead {
-		return false
-	}
-	if !w.permitsConfig(p.rules.Load(), m.Command >= aoe.MaskEdit, h.Src) {
-		return false
-	}
+func (w *worker) maskCommand(p *port, reply aoe.Header, frame []byte) bool {
+	m, _ := aoe.DecodeMaskList(frame)
 	if m.Command > aoe.MaskEdit || m.Command == aoe.MaskEdit && !m.Valid() {
 		w.fail(p, reply, aoe.ErrArgument)
 		return true
@@ -83,13 +77,7 @@ func applyDirective(list []aoe.MAC, m aoe.MaskList, i int) ([]aoe.MAC, aoe.MaskE
 // reserveCommand serves command 3, reserve and release, and reports false for
 // a frame to ignore.
 func (w *worker) reserveCommand(p *port, h, reply aoe.Header, frame []byte) bool {
-	v, ok := aoe.DecodeReserve(frame)
-	if !ok || h.Addr.Wildcard() && v.Command != aoe.ReserveRead {
-		return false
-	}
-	if !w.permitsConfig(p.rules.Load(), v.Command != aoe.ReserveRead, h.Src) {
-		return false
-	}
+	v, _ := aoe.DecodeReserve(frame)
 	if v.Command > aoe.ReserveForceSet || v.Command != aoe.ReserveRead && (!v.Valid() || int(v.Count) > aoe.MaxListed) {
 		w.fail(p, reply, aoe.ErrArgument)
 		return true
@@ -119,7 +107,8 @@ func (w *worker) reserveCommand(p *port, h, reply aoe.Header, frame []byte) bool
 }
 
 // setReserve replaces the reserve list by that of v, if src may: the list is
-// empty, or src on it, or v forces it (PROTOCOL.md §6).
+// empty, or src on it, or v forces it (PROTOCOL.md §6). Asking gate would not do:
+// two hosts may set it at once, and only the first may have it.
 func (b *blade) setReserve(v aoe.Reserve, src aoe.MAC) (allowed bool) {
 	b.edit(func(r *rules) {
 		allowed = v.Command == aoe.ReserveForceSet || r.reservedFor(src)
