@@ -3,6 +3,8 @@ package target
 import (
 	"context"
 	"fmt"
+	"math"
+	"time"
 )
 
 // This file hands a target's exports over to another process, which has opened
@@ -74,8 +76,13 @@ func (h *Handover) WriteThrough() (keys []string) {
 	return keys
 }
 
+// restless is how long Rest waits while no request finishes: a drive that is slow
+// goes on, one that is stuck shall not hold the others up.
+const restless = 100 * time.Millisecond
+
 // Rest has requests wait in the links, and returns when those that were taken out
-// are answered. When ctx ends first, requests are served again.
+// are answered. When ctx ends first, or none is answered for a while, requests are
+// served again.
 func (h *Handover) Rest(ctx context.Context) error {
 	t := h.target
 	var deaf []chan struct{}
@@ -85,7 +92,7 @@ func (h *Handover) Rest(ctx context.Context) error {
 	for _, d := range deaf {
 		<-d
 	}
-	err := t.awaitRequests(ctx)
+	err := t.awaitProgress(ctx)
 	if err == nil {
 		err = t.awaitKeeping(ctx)
 	}
@@ -97,6 +104,32 @@ func (h *Handover) Rest(ctx context.Context) error {
 		n.barrier() // the last replies are out
 	}
 	return nil
+}
+
+// awaitProgress waits until all requests are answered, as long as some are.
+func (t *Target) awaitProgress(ctx context.Context) error {
+	for least, since := math.MaxInt, time.Now(); ; {
+		left := 0
+		for _, n := range t.netifs {
+			for p := range n.ports.all {
+				left += int(p.counts.inFlight.Load())
+			}
+		}
+		if left < least {
+			least, since = left, time.Now()
+		}
+		if left == 0 {
+			return nil
+		}
+		if time.Since(since) > restless {
+			ended, end := context.WithCancel(ctx)
+			end()
+			return t.awaitRequests(ended)
+		}
+		if err := pause(ctx); err != nil {
+			return t.awaitRequests(ctx)
+		}
+	}
 }
 
 // awaitKeeping waits until no reply waits for the Keeper.
