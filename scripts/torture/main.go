@@ -94,6 +94,9 @@ func (o *options) staleCopies(ctx context.Context, r *report) error {
 		if ctx.Err() != nil {
 			return errInterrupted
 		}
+		if on.together = o.together; o.together && on.lines < 2 {
+			continue
+		}
 		began := time.Now()
 		s, err := runStale(o.program, on, o.stale, o.seed)
 		r.addStale(on, s, err, time.Since(began))

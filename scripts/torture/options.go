@@ -17,6 +17,8 @@ type options struct {
 	seed    uint64
 	only    *regexp.Regexp
 	stale   uint64
+
+	together bool
 }
 
 func parseOptions(args []string, stderr io.Writer) (*options, error) {
@@ -28,6 +30,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.IntVar(&o.rounds, "rounds", 1, "how often every fault is tried, each time on the next setup")
 	f.Uint64Var(&o.seed, "seed", rand.Uint64N(1e9), "decides which frame meets which fault")
 	f.Uint64Var(&o.stale, "stale", 10_000, "rounds of the stale-duplicate test on each of its setups; 0: none")
+	f.BoolVar(&o.together, "together", false, "in the stale-duplicate test send both copies at once, by two interfaces, and count what no target can help")
 	only := f.String("only", "", "the faults whose name matches this regular expression")
 	if err := f.Parse(args); err != nil {
 		return nil, err

@@ -83,6 +83,9 @@ func (r *report) addStale(on staleSetup, s *stale, err error, took time.Duration
 		r.bad++
 	}
 	fmt.Fprintf(r.w, "%-52s %10d %10d %8d %7d %7.0fs\n", on, s.rounds, s.crossed, s.resent, bad, took.Seconds())
+	if on.together {
+		fmt.Fprintf(r.w, "    both copies at once: %d rounds showed an older write\n", s.stale)
+	}
 	if err != nil {
 		fmt.Fprintf(r.w, "    %v\n", err)
 	}

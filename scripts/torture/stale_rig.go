@@ -20,18 +20,19 @@ type staleSetup struct {
 	io, cache string
 	lines     int
 	slowest   time.Duration
+	together  bool // see stale
 }
 
 var staleSetups = []staleSetup{
-	{"uring", "direct", 2, 2 * time.Millisecond},
-	{"sync", "direct", 2, 2 * time.Millisecond},
-	{"uring", "durable", 1, time.Millisecond},
-	{"uring", "writeback", 2, 0},
+	{"uring", "direct", 2, 2 * time.Millisecond, false},
+	{"sync", "direct", 2, 2 * time.Millisecond, false},
+	{"uring", "durable", 1, time.Millisecond, false},
+	{"uring", "writeback", 2, 0, false},
 }
 
 // runStale does the test on a goroutine of its own.
 func runStale(program string, on staleSetup, rounds, seed uint64) (s *stale, err error) {
-	s = &stale{rnd: rand.New(rand.NewPCG(seed, 9)), threads: make([]staleThread, staleThreads)}
+	s = &stale{together: on.together, rnd: rand.New(rand.NewPCG(seed, 9)), threads: make([]staleThread, staleThreads)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
