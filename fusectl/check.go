@@ -1,10 +1,9 @@
 package fusectl
 
 import (
-	"cmp"
 	"context"
 	"io"
-	"slices"
+	"math"
 
 	"github.com/sirupsen/logrus"
 
@@ -15,26 +14,39 @@ import (
 
 // CheckWhole finds what is wrong with a saved state: whether it is a whole one,
 // and what Check finds.
-func CheckWhole(saved []byte) []Mistake {
-	mistakes, r := examine(saved)
-	r.close()
+func CheckWhole(saved []byte) (mistakes []Mistake) {
+	CheckEach(saved, func(m Mistake) { mistakes = append(mistakes, m) })
 	return mistakes
 }
 
-// examine is CheckWhole that leaves the rehearsal open.
-func examine(saved []byte) ([]Mistake, *rehearsal) {
+// CheckEach is CheckWhole that gives each mistake to report when it is found, in
+// the order of lines: of a large file that is no state there are many.
+func CheckEach(saved []byte, report func(Mistake)) { examine(saved, report).close() }
+
+// examine is CheckEach that leaves the rehearsal open.
+func examine(saved []byte, report func(Mistake)) *rehearsal {
 	line, err := native.CheckForm(saved)
 	bad := Mistake{Line: line, Column: columnOf(err), Err: err}
-	if line == 1 {
-		return []Mistake{bad}, rehearse(nil)
+	switch {
+	case err == nil:
+		return rehearse(saved, report)
+	case line == 1:
+		report(bad)
+		return rehearse(nil, report)
 	}
-	r := rehearse(saved)
-	if err == nil {
-		return r.mistakes, r
+	told := false
+	tell := func(before int) {
+		if !told && bad.Line < before {
+			told = true
+			report(bad)
+		}
 	}
-	mistakes := append(r.mistakes, bad)
-	slices.SortStableFunc(mistakes, func(a, b Mistake) int { return cmp.Compare(a.Line, b.Line) })
-	return mistakes, r
+	r := rehearse(saved, func(m Mistake) {
+		tell(m.Line)
+		report(m)
+	})
+	tell(math.MaxInt)
+	return r
 }
 
 // Check carries out a saved state on an engine that has no exports, no disks and
@@ -42,11 +54,11 @@ func examine(saved []byte) ([]Mistake, *rehearsal) {
 // there. So it finds what is wrong with the text, by the rules of the engine
 // itself, and tells nothing of this machine. Nothing outside is touched. What is
 // wrong only because of an earlier mistake is left out.
-func Check(saved []byte) []Mistake {
-	r := newRehearsal()
+func Check(saved []byte) (mistakes []Mistake) {
+	r := newRehearsal(func(m Mistake) { mistakes = append(mistakes, m) })
 	defer r.close()
 	r.run(saved)
-	return r.mistakes
+	return mistakes
 }
 
 // A rehearsal is the dry run of a saved state. It is the engine of one, too: one
@@ -54,7 +66,7 @@ func Check(saved []byte) []Mistake {
 type rehearsal struct {
 	*target.Target
 	replayer replayer
-	mistakes []Mistake
+	report   func(Mistake)
 	standIns standIns
 	// origins are the lines that made each object and each value; nil: nobody asks.
 	origins map[origin]Mistake
@@ -69,25 +81,25 @@ type portKey struct {
 }
 
 // rehearse is a whole dry run, with the origins of what it has made.
-func rehearse(saved []byte) *rehearsal {
-	r := newRehearsal()
+func rehearse(saved []byte, report func(Mistake)) *rehearsal {
+	r := newRehearsal(report)
 	r.origins, r.access = map[origin]Mistake{}, map[string]target.Access{}
 	r.run(saved)
 	return r
 }
 
-func newRehearsal() *rehearsal {
+func newRehearsal(report func(Mistake)) *rehearsal {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	r := &rehearsal{Target: target.New(target.Config{Log: log, Requests: 1, Parts: dryParts()}),
-		standIns: newStandIns(), forced: map[portKey]bool{}}
+		report: report, standIns: newStandIns(), forced: map[portKey]bool{}}
 	r.replayer = replayer{tree: &tree{engine: r}, root: root(), restoring: true}
 	return r
 }
 
 func (r *rehearsal) run(saved []byte) {
 	if m := eachLine(saved, r.carryOut); m.Err != nil {
-		r.mistakes = append(r.mistakes, m)
+		r.report(m)
 	}
 }
 
@@ -107,7 +119,7 @@ func (r *rehearsal) carryOut(n int, line string) {
 		m.Line = n
 		again, consequence := r.standIn(m)
 		if !consequence {
-			r.mistakes = append(r.mistakes, m)
+			r.report(m)
 		}
 		if !again {
 			return

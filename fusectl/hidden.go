@@ -90,12 +90,13 @@ func (h *Hidden) Server() *Server { return h.server }
 // Become makes e what saved says: what differs is changed, and what is missing
 // there goes. What fails is given to report.
 func Become(saved []byte, e Engine, report func(Mistake)) {
-	mistakes, want := examine(saved)
-	defer want.close()
-	for _, m := range mistakes {
+	good := true
+	want := examine(saved, func(m Mistake) {
+		good = false
 		report(m)
-	}
-	if len(mistakes) > 0 {
+	})
+	defer want.close()
+	if !good {
 		return
 	}
 	r := restorer{engine: e, wanted: want, exact: true, did: func(step) {}, failed: func(m Mistake, _ int) { report(m) }}

@@ -1,6 +1,7 @@
 package fusectl
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -42,9 +43,9 @@ func Replay(saved []byte, e Engine, restoring bool, report func(Mistake)) {
 // it is of another version: that is returned as a mistake.
 func eachLine(saved []byte, carryOut func(n int, line string)) (other Mistake) {
 	n := 0
-	for line := range strings.Lines(string(saved)) {
+	for full := range bytes.Lines(saved) { // no copy of all: there may be much of it
 		n++
-		line = strings.TrimSuffix(line, "\n")
+		line := string(bytes.TrimSuffix(full, []byte("\n")))
 		if n == 1 {
 			if err := native.CheckVersion(line); err != nil {
 				return Mistake{Line: n, Column: columnOf(err), Text: line, Err: err}

@@ -42,7 +42,13 @@ type job struct {
 	errno  syscall.Errno // of the first failure
 	steps  int
 	failed int
+
+	first Mistake // of those in the text
 }
+
+// mostTold is how many mistakes a report tells: of a file that is no state it
+// would be every line.
+const mostTold = 200
 
 // exactWord is the first line of what is written, for an exact restore.
 const exactWord = "exact\n"
@@ -55,27 +61,36 @@ func (t *tree) restore(written []byte) *job {
 	t.restores.last = j
 	t.restores.mu.Unlock()
 	saved, exact := bytes.CutPrefix(written, []byte(exactWord))
-	mistakes, rehearsal := examine(saved)
-	if len(mistakes) == 0 && native.IsOld(saved) {
-		mistakes = []Mistake{{Line: 1, Column: 1, Err: fmt.Errorf("%w: a state of version 1 has no end line: want %q as its first line, and \"# end\" as its last",
-			target.ErrMalformed, native.Header)}}
+	rehearsal := examine(saved, j.mistake)
+	if j.failed == 0 && native.IsOld(saved) {
+		j.mistake(Mistake{Line: 1, Column: 1, Err: fmt.Errorf("%w: a state of version 1 has no end line: want %q as its first line, and \"# end\" as its last",
+			target.ErrMalformed, native.Header)})
 	}
-	if len(mistakes) > 0 {
+	if j.failed > 0 {
 		rehearsal.close()
-		j.refuse(mistakes)
+		j.refuse()
 		return j
 	}
 	go j.run(rehearsal, exact)
 	return j
 }
 
-// refuse reports mistakes and ends the job.
-func (j *job) refuse(mistakes []Mistake) {
-	for _, m := range mistakes {
-		j.tell("! %v", m)
-		j.failed++
+// mistake counts a mistake, and reports it while they are few.
+func (j *job) mistake(m Mistake) {
+	if j.failed++; j.failed == 1 {
+		j.first = m
 	}
-	j.tree.log.Warnf("restore: refused: %d mistakes, the first in line %v; nothing was changed", len(mistakes), mistakes[0])
+	if j.failed <= mostTold {
+		j.tell("! %v", m)
+	}
+}
+
+// refuse reports how many more mistakes there are, and ends the job.
+func (j *job) refuse() {
+	if more := j.failed - mostTold; more > 0 {
+		j.tell("! and %d more", more)
+	}
+	j.tree.log.Warnf("restore: refused: %d mistakes, the first in line %v; nothing was changed", j.failed, j.first)
 	j.end(unix.EINVAL)
 }
 

@@ -19,11 +19,8 @@ import (
 // was not.
 func restoring(t *testing.T, e Engine, saved string, exact bool) (did, failed []string) {
 	t.Helper()
-	mistakes, want := examine([]byte(saved))
+	want := examine([]byte(saved), func(m Mistake) { t.Fatalf("%v in\n%s", m, saved) })
 	defer want.close()
-	if len(mistakes) > 0 {
-		t.Fatalf("%v in\n%s", mistakes, saved)
-	}
 	r := restorer{engine: e, wanted: want, exact: exact,
 		did:    func(s step) { did = append(did, s.file+" "+s.text) },
 		failed: func(m Mistake, _ int) { failed = append(failed, m.String()) }}

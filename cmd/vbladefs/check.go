@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+
+	"vbladefs/fusectl"
 )
 
 // check looks for mistakes in states without changing anything.
@@ -25,11 +27,14 @@ func check(args []string, stdout io.Writer) error {
 			unread = errors.Join(unread, err)
 			continue
 		}
-		for _, m := range mistakesOf(text) {
-			found++
-			if _, err := fmt.Fprintln(stdout, placed(file, m)); err != nil {
-				return err
+		var unwritten error
+		fusectl.CheckEach(text, func(m fusectl.Mistake) {
+			if found++; unwritten == nil {
+				_, unwritten = fmt.Fprintln(stdout, placed(file, m))
 			}
+		})
+		if unwritten != nil {
+			return unwritten
 		}
 	}
 	switch found {

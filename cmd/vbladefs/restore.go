@@ -127,7 +127,9 @@ func (r *reporter) line(line string) {
 	kind, rest, _ := strings.Cut(line, " ")
 	switch kind {
 	case "!":
-		r.failed++
+		more := 1
+		_, _ = fmt.Sscanf(rest, "and %d more", &more) // mistakes than the report has lines for
+		r.failed += more
 		if rest != "" && rest[0] <= '9' {
 			rest = r.file + ":" + rest
 		}

@@ -75,6 +75,18 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestRestoreCountsMistakes: of many only the first are shown, and all counted.
+func TestRestoreCountsMistakes(t *testing.T) {
+	t.Parallel()
+	here, _ := netiotest.Pair(t, 1500)
+	d := serve(t, here, "-state", t.TempDir())
+	state := "# vbladefs state 2\n" + strings.Repeat("vblade/drives bad\n", 250) + "# end 250\n"
+	stdout, stderr, code := vbladefs(t, state, "restore", "-mount", d.dir, "-")
+	if got := lines(stdout); code != 1 || len(got) != 201 || got[200] != "and 50 more" || !strings.Contains(stderr, "mistakes, 250 in all") {
+		t.Errorf("%d, %d lines\n%s%s", code, len(got), stdout, stderr)
+	}
+}
+
 // A copy of the state brings everything back, and with -exact nothing else.
 func TestSaveAndRestore(t *testing.T) {
 	t.Parallel()

@@ -58,7 +58,8 @@ func CheckVersion(line string) error {
 // CheckForm tells whether state is a whole saved state, from its header to its
 // end line, whatever the commands say. An error is of a line, from 1.
 func CheckForm(state []byte) (line int, err error) {
-	first, rest, complete := strings.Cut(string(state), "\n")
+	start, rest, complete := bytes.Cut(state, []byte("\n"))
+	first := string(start)
 	switch {
 	case first == "" && !complete:
 		return 1, errors.New("the file is empty: want a state")
@@ -81,14 +82,14 @@ func checkOldEnd(state []byte) (line int, err error) {
 }
 
 // checkEnd looks at what follows the header for the end line.
-func checkEnd(rest string) (line int, err error) {
+func checkEnd(rest []byte) (line int, err error) {
 	n, commands, ended := 1, 0, 0
-	for full := range strings.Lines(rest) {
+	for full := range bytes.Lines(rest) {
 		n++
-		line := strings.TrimSuffix(full, "\n")
+		line := string(bytes.TrimSuffix(full, []byte("\n")))
 		count, counted, end := IsEnd(line)
 		switch command := strings.TrimLeft(line, " \t\r"); {
-		case end && !counted && line == full: // perhaps of a number, too
+		case end && !counted && len(line) == len(full): // perhaps of a number, too
 			return n, fmt.Errorf("the state is cut off within its end line: want %q", EndLine(commands))
 		case end && counted && count != commands:
 			return n, fmt.Errorf("the end line tells of %d commands, and there are %d: the state is not whole; if it is as you want it, write %q",
