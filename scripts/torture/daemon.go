@@ -57,10 +57,10 @@ func (r *rig) serve(flags ...string) (*daemon, error) {
 	if err := d.cmd.Start(); err != nil {
 		return nil, err
 	}
-	go func() {
-		_ = d.cmd.Wait()
+	go func(cmd *exec.Cmd) { // stop forgets d.cmd
+		_ = cmd.Wait()
 		close(d.done)
-	}()
+	}(d.cmd)
 	r.later(d.stop)
 	return d, d.await("its tree is there", func() bool {
 		_, err := os.Stat(filepath.Join(dir, "log"))
