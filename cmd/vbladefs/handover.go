@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"vbladefs/cmd/internal/engine"
 	"vbladefs/cmd/internal/takeover"
@@ -19,6 +21,13 @@ type source struct {
 	held    *target.Handover
 	offered []byte // the state
 }
+
+// A drive that is busy at one moment is not at another. Requests of other drives
+// wait during each try.
+const (
+	restTries    = 8
+	betweenTries = 100 * time.Millisecond
+)
 
 // Offer has everything stay as it is but for requests, and for what initiators
 // change.
@@ -52,7 +61,12 @@ func (s *source) Offer(ctx context.Context, hello takeover.Hello) (takeover.Offe
 // Rest answers what was taken, and says where the other daemon is to go on.
 func (s *source) Rest(ctx context.Context) (takeover.Handover, []int, error) {
 	d, h := s.server.daemon, takeover.Handover{}
-	if err := s.held.Rest(ctx); err != nil {
+	err := s.held.Rest(ctx)
+	for try := 1; try < restTries && errors.Is(err, target.ErrNotDrained); try++ {
+		time.Sleep(betweenTries) // requests are served
+		err = s.held.Rest(ctx)
+	}
+	if err != nil {
 		return h, nil, err
 	}
 	if now := fusectl.Saved(d.Exports.State()); !bytes.Equal(now, s.offered) {

@@ -304,14 +304,18 @@ func TestTakeoverKilledAtAnyMoment(t *testing.T) {
 			victim, name = d, "old"
 		}
 		time.Sleep(time.Duration(rand.IntN(250_000)) * time.Microsecond)
+		const goesOn, serves = "nobody has taken over; serving goes on here", "control tree on "
+		before := strings.Count(d.stderr.String(), goesOn)
 		victim.stop(syscall.SIGKILL)
-		if victim == d {
-			select {
-			case <-next.ended:
-			case <-time.After(time.Second): // it has taken over
+		for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if victim == d && (!next.running() || strings.Contains(next.stderr.String(), serves)) {
+				break // it has given up, or has taken over
+			}
+			if victim == next && (!strings.Contains(next.stderr.String(), "took over from process") ||
+				!d.running() || strings.Count(d.stderr.String(), goesOn) > before) {
+				break // it had nothing, or the other ends, or goes on
 			}
 		}
-		time.Sleep(20 * time.Millisecond)
 		switch {
 		case d.running():
 			survived[name+" killed, old serves"]++

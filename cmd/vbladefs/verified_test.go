@@ -24,6 +24,7 @@ type verified struct {
 	rng     *rand.Rand
 
 	stopping atomic.Bool
+	quitting atomic.Bool // without reading back
 	ended    chan struct{}
 	done     atomic.Uint64 // requests answered so far
 
@@ -59,7 +60,7 @@ func loadOn(t *testing.T, ns netiotest.Netns, netif string, depth int, addrs ...
 		v.books = append(v.books, ledger.New(ledger.Stamper{Run: run, Addr: x.Addr}, verifiedSectors))
 	}
 	go v.run()
-	t.Cleanup(v.halt)
+	t.Cleanup(func() { v.quitting.Store(true); v.halt() })
 	return v
 }
 
@@ -95,7 +96,7 @@ func (v *verified) run() {
 // again says so, until none is in flight.
 func (v *verified) drive(again func(job int) bool) {
 	e := v.exports[0].Engine()
-	for going := true; !e.Idle(); {
+	for going := true; !e.Idle() && !v.quitting.Load(); {
 		err := e.Push()
 		var done []*initiator.IO
 		if err == nil {

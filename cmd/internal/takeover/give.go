@@ -16,11 +16,11 @@ import (
 
 // How long the running daemon waits: for operations under way, for the new daemon
 // to open everything, during which operations wait, and for requests in flight,
-// during which requests wait.
+// during which, now and then, requests wait.
 const (
 	holdTime  = 5 * time.Second
 	openTime  = time.Minute
-	restTime  = time.Second
+	restTime  = 4 * time.Second // in several tries
 	sendTime  = 5 * time.Second
 	closeTime = 10 * time.Second
 )
