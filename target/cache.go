@@ -47,6 +47,9 @@ func (d *device) changeCache(c Cache) error {
 		resume()
 		return fmt.Errorf("%w: the drive may be stuck, try again later", ErrNotDrained)
 	}
+	if c != CacheDurable {
+		d.durable.Store(false) // told before it is so, as the reverse is told once it is
+	}
 	err := d.store.SetCache(c)
 	resume()
 	if err == nil {

@@ -65,11 +65,11 @@ func (h *Handover) Stores() map[string]Store {
 	return stores
 }
 
-// WriteThrough has the keys of the stores whose writes an initiator wants durable
-// (SET FEATURES), which no state keeps.
+// WriteThrough has the keys of the stores whose write cache an initiator has turned
+// off (SET FEATURES), which no state keeps. After Rest none is about to be.
 func (h *Handover) WriteThrough() (keys []string) {
 	for key, d := range h.target.devices {
-		if d.writeThrough.Load() {
+		if d.initiatorCache.off() {
 			keys = append(keys, key)
 		}
 	}
@@ -194,14 +194,16 @@ func (t *Target) linkAnew(n *netif) {
 	}
 }
 
-// SetWriteThrough has the stores of these keys make writes durable, as an
-// initiator wanted of the process that served them before.
+// SetWriteThrough has the write caches of the stores of these keys be off, as an
+// initiator wanted of the process that served them before, and has got. It comes
+// before the first request.
 func (t *Target) SetWriteThrough(keys []string) {
 	t.ops.Lock()
 	defer t.ops.Unlock()
 	for _, key := range keys {
 		if d := t.devices[key]; d != nil {
-			d.writeThrough.Store(true)
+			d.initiatorCache.set(true)
+			d.initiatorCache.flushed(d.initiatorCache.turn())
 		}
 	}
 }

@@ -15,10 +15,8 @@ import (
 // What a request needs comes first: of thousands of devices the processor's
 // caches hold none, and each line counts.
 type device struct {
-	store Store
-	// writeThrough is what an initiator asked for with SET FEATURES: every
-	// write durable. It never makes a write less safe than the cache policy.
-	writeThrough atomic.Bool
+	store          Store
+	initiatorCache initiatorCache
 	// durable is whether cache leaves nothing volatile, for workers to read.
 	durable atomic.Bool
 	// paused has its ATA commands go unanswered.
@@ -41,7 +39,7 @@ type device struct {
 func (d *device) sectors() uint64 { return uint64(d.store.SizeBytes()) / aoe.SectorSize }
 
 // volatileCache is what IDENTIFY tells of the write cache.
-func (d *device) volatileCache() bool { return !d.durable.Load() && !d.writeThrough.Load() }
+func (d *device) volatileCache() bool { return !d.durable.Load() && !d.initiatorCache.off() }
 
 // setCache makes c the write policy of d; Target.mu is held.
 func (d *device) setCache(c Cache) {

@@ -55,11 +55,14 @@ func (op Rebind) apply(t *Target) error {
 func (t *Target) swap(d *drive, next *device, path string) error {
 	old := d.device.Load()
 	keepPromise := func() {
-		if old.writeThrough.Load() {
-			next.writeThrough.Store(true)
+		if old.initiatorCache.through() {
+			next.initiatorCache.set(true)
 		}
 	}
 	keepPromise()
+	if next.users == 1 { // and this drive is the one: nothing that it holds was answered
+		next.initiatorCache.flushed(next.initiatorCache.turn())
+	}
 	if err := t.moveHome(d, old, next); err != nil {
 		return err
 	}

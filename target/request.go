@@ -31,8 +31,9 @@ type request struct {
 	op       Op
 	lba      uint64 // in the store
 	sectors  int
-	began    int64 // when it was blocked or submitted, by the clock of w; 0: neither
-	blockers int   // earlier requests that it waits for; guarded by device.order.mu
+	turn     uint64 // of device.initiatorCache when a barrier entered
+	began    int64  // when it was blocked or submitted, by the clock of w; 0: neither
+	blockers int    // earlier requests that it waits for; guarded by device.order.mu
 }
 
 // pool is a fixed stock of requests. The one given back last is lent first,

@@ -159,7 +159,7 @@ func (w *worker) write(p *port, d *device, reply aoe.Header, a aoe.ATA, q ata.Re
 // write-through is durable when the reply comes: a flush that takes its turn
 // behind every write in flight sees to that.
 func (w *worker) setWriteCache(p *port, d *device, reply aoe.Header, a aoe.ATA, q ata.Request) {
-	d.writeThrough.Store(!q.WriteCache)
+	d.initiatorCache.set(!q.WriteCache)
 	if q.WriteCache {
 		w.result(p, reply, a, q, registers(a).Done())
 		return

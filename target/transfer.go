@@ -29,10 +29,13 @@ func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q 
 	r.began = 0
 	r.port, r.device, r.header, r.ata = p, d, h, a
 	r.op, r.lba, r.sectors = op, p.window.first+q.LBA, q.Sectors
+	if op == opBarrier {
+		r.turn = d.initiatorCache.turn()
+	}
 	free := d.order.enter(r)
 	// Asked only now: a write that enters behind the barrier that began
 	// write-through must see it.
-	if r.op == OpWrite && d.writeThrough.Load() {
+	if r.op == OpWrite && d.initiatorCache.through() {
 		r.op = OpWriteDurable
 	}
 	if !free {
@@ -135,6 +138,9 @@ func (w *worker) answer(r *request, err error) {
 		}
 	} else {
 		result = result.Done()
+		if r.op == opBarrier {
+			r.device.initiatorCache.flushed(r.turn)
+		}
 		p.count(r, w.took(r))
 	}
 	if r.op == OpRead && err == nil {

@@ -30,24 +30,25 @@ const (
 // Machine is the machine that a target runs on. All methods may be called by
 // any goroutine.
 type Machine struct {
-	t       testing.TB
-	mu      sync.Mutex // guards all below, and what hangs on it
-	changed *sync.Cond
-	mode    Mode
-	netifs  map[string]*Netif
-	media   map[string]*Medium
-	hanging map[string]bool // paths that are not answered for
-	links   map[int]*link   // open, by descriptor
-	queues  map[*queue]bool
-	pending []*Transfer
-	workers int // of an interface
-	shares  int // most links that an interface may have
-	misled  int // how far from the right link frames come
-	buffers int // allocated
-	calls   int // of functions that open something, and how many there may be
-	allowed int
-	refused string // the call that was one too many
-	log     bytes.Buffer
+	t           testing.TB
+	mu          sync.Mutex // guards all below, and what hangs on it
+	changed     *sync.Cond
+	mode        Mode
+	netifs      map[string]*Netif
+	media       map[string]*Medium
+	hanging     map[string]bool // paths that are not answered for
+	whenFlushed func()          // or nil
+	links       map[int]*link   // open, by descriptor
+	queues      map[*queue]bool
+	pending     []*Transfer
+	workers     int // of an interface
+	shares      int // most links that an interface may have
+	misled      int // how far from the right link frames come
+	buffers     int // allocated
+	calls       int // of functions that open something, and how many there may be
+	allowed     int
+	refused     string // the call that was one too many
+	log         bytes.Buffer
 }
 
 // NewMachine returns a machine without interfaces and media.

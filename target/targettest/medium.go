@@ -202,6 +202,14 @@ func (m *Machine) identify(path string) (string, error) {
 	return "", fmt.Errorf("%s: %w", path, syscall.ENOENT)
 }
 
+// WhenFlushed has f called during the next Flush of a store, before it is done;
+// flushes that initiators ask for are transfers, and none of these.
+func (m *Machine) WhenFlushed(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.whenFlushed = f
+}
+
 // Hang has whoever asks for a path, to identify or open it, wait until release
 // is called.
 func (m *Machine) Hang(path string) (release func()) {
@@ -285,6 +293,12 @@ func (s *store) SetWritable() error {
 func (s *store) Flush() error {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
+	if f := s.m.whenFlushed; f != nil {
+		s.m.whenFlushed = nil
+		s.m.mu.Unlock()
+		f()
+		s.m.mu.Lock()
+	}
 	if err := s.m.allowLocked("Flush"); err != nil {
 		return err
 	}
