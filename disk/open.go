@@ -48,6 +48,7 @@ func (s *Store) prepare(o Options) error {
 		}
 	}
 	s.tmpfs = !s.id.block && onTmpfs(s.fd)
+	s.noDsync.Store(!s.id.block && !keepsDsync(s.fd))
 	sizeBytes, err := s.Refresh()
 	if err != nil {
 		return err

@@ -162,6 +162,21 @@ func onTmpfs(fd int) bool {
 	return bits.UintSize == 64 && unix.Fstatfs(fd, &fs) == nil && fs.Type == unix.TMPFS_MAGIC
 }
 
+// keepsDsync reports whether a file's system is known to have a write with RWF_DSYNC on the medium before it returns. Others
+// get a flush after the write: FUSE, of all kinds, only hands the flag on (fuse_write_flags in the kernel's fs/fuse/file.c) to
+// a server that mostly does not look at it.
+func keepsDsync(fd int) bool {
+	var fs unix.Statfs_t
+	if err := ignoringEINTR(func() error { return unix.Fstatfs(fd, &fs) }); err != nil {
+		return false
+	}
+	switch fs.Type {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC:
+		return true // EXT4_SUPER_MAGIC is that of ext2 and ext3, too
+	}
+	return false
+}
+
 // withoutSwap reports whether what lies in memory is never written elsewhere. It is asked again with the size, should swap
 // be added.
 func withoutSwap() bool {

@@ -44,6 +44,8 @@ type Disk struct {
 	data     []byte     // guarded by mu, as what follows
 	faults   []fault    // the first that matches counts
 	hook     Hook       // or nil
+	record   func(Step) // or nil
+	steps    uint64     // operations that were recorded
 	stalled  Op         // operations that wait
 	waiting  int        // how many do
 	vanished bool
@@ -68,9 +70,14 @@ func Mount(dir string, content []byte) (*Disk, error) {
 	d := &Disk{dir: dir, data: content, done: map[Op]uint64{}, failed: map[Op]uint64{}}
 	d.calm = sync.NewCond(&d.mu)
 	none := time.Duration(0)
-	server, err := fs.Mount(dir, &folder{disk: d}, &fs.Options{EntryTimeout: &none, AttrTimeout: &none, NegativeTimeout: &none,
+	options := &fs.Options{EntryTimeout: &none, AttrTimeout: &none, NegativeTimeout: &none,
 		MountOptions: fuse.MountOptions{FsName: "disktest", Name: "disktest", AllowOther: true, DirectMountStrict: true,
-			DisableXAttrs: true, MaxWrite: 1 << 20, MaxBackground: 256, DirectMountFlags: unix.MS_NOSUID | unix.MS_NODEV}})
+			DisableXAttrs: true, MaxWrite: 1 << 20, MaxBackground: 256, DirectMountFlags: unix.MS_NOSUID | unix.MS_NODEV}}
+	server, err := fuse.NewServer(flagged{fs.NewNodeFS(&folder{disk: d}, options), d}, dir, &options.MountOptions)
+	if err == nil {
+		go server.Serve()
+		err = server.WaitMount()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("mounting a disk on %s: %w", dir, err)
 	}
@@ -157,10 +164,19 @@ func (d *Disk) Contents() []byte {
 }
 
 // do meets the faults that there are for an operation on n bytes at offset, and
-// if it is to succeed carries it out.
-func (d *Disk) do(op Op, offset, n int64, act func()) syscall.Errno {
+// if it is to succeed carries it out. It is recorded as step s says.
+func (d *Disk) do(op Op, offset, n int64, s Step, act func()) (errno syscall.Errno) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if record := d.record; record != nil && op != Read {
+		d.steps++
+		s.ID, s.Op, s.Offset = d.steps, op, offset
+		record(s)
+		defer func() {
+			s.Ended, s.Errno = true, errno
+			record(s)
+		}()
+	}
 	var hooked syscall.Errno
 	if hook := d.hook; hook != nil {
 		d.mu.Unlock()
@@ -174,7 +190,7 @@ func (d *Disk) do(op Op, offset, n int64, act func()) syscall.Errno {
 		d.calm.Wait()
 		d.waiting--
 	}
-	errno := d.errnoLocked(op, offset, n)
+	errno = d.errnoLocked(op, offset, n)
 	if errno == 0 {
 		errno = hooked
 	}

@@ -2,6 +2,7 @@ package disktest
 
 import (
 	"context"
+	"slices"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fs"
@@ -63,7 +64,7 @@ func (n *file) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Err
 
 func (n *file) Read(_ context.Context, _ fs.FileHandle, dest []byte, offset int64) (fuse.ReadResult, syscall.Errno) {
 	got := 0
-	errno := n.disk.do(Read, offset, int64(len(dest)), func() {
+	errno := n.disk.do(Read, offset, int64(len(dest)), Step{}, func() {
 		if offset < int64(len(n.disk.data)) {
 			got = copy(dest, n.disk.data[offset:])
 		}
@@ -71,12 +72,12 @@ func (n *file) Read(_ context.Context, _ fs.FileHandle, dest []byte, offset int6
 	return fuse.ReadResultData(dest[:got]), errno
 }
 
-// Write is in place: a disk does not grow.
-func (n *file) Write(_ context.Context, _ fs.FileHandle, data []byte, offset int64) (uint32, syscall.Errno) {
-	if offset+int64(len(data)) > int64(len(n.disk.data)) {
+// write is in place: a disk does not grow.
+func (d *Disk) write(data []byte, offset int64, sync bool) (uint32, syscall.Errno) {
+	if offset < 0 || offset+int64(len(data)) > int64(len(d.data)) {
 		return 0, syscall.ENOSPC
 	}
-	errno := n.disk.do(Write, offset, int64(len(data)), func() { copy(n.disk.data[offset:], data) })
+	errno := d.do(Write, offset, int64(len(data)), Step{Data: data, Sync: sync}, func() { copy(d.data[offset:], data) })
 	if errno != 0 {
 		return 0, errno
 	}
@@ -84,5 +85,17 @@ func (n *file) Write(_ context.Context, _ fs.FileHandle, data []byte, offset int
 }
 
 func (n *file) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno {
-	return n.disk.do(Flush, 0, 0, func() {})
+	return n.disk.do(Flush, 0, 0, Step{}, func() {})
+}
+
+// flagged is the file system with a Writev that sees the flags of each write; that
+// of package fs does not. There is one file only that can be written.
+type flagged struct {
+	fuse.RawFileSystem
+	disk *Disk
+}
+
+func (f flagged) Writev(_ <-chan struct{}, in *fuse.WriteIn, data [][]byte) (uint32, fuse.Status) {
+	n, errno := f.disk.write(slices.Concat(data...), int64(in.Offset), in.Flags&syscall.O_DSYNC != 0)
+	return n, fuse.Status(errno)
 }
