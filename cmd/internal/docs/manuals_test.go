@@ -44,6 +44,31 @@ func TestManualsRender(t *testing.T) {
 	}
 }
 
+// TestManualsKeepTheirWords looks for messages of which mdoc takes a word for a macro, and swallows it.
+func TestManualsKeepTheirWords(t *testing.T) {
+	if _, err := exec.LookPath("groff"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("groff is missing; scripts/setup.sh groff-base installs it")
+		}
+		t.Skip("groff is missing; scripts/setup.sh groff-base installs it")
+	}
+	out, err := exec.Command("groff", "-Kutf8", "-mandoc", "-Tutf8", "-P-cbou", root+"docs/vbladefs-daemons.8").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := strings.Join(strings.Fields(string(out)), " ")
+	for _, message := range []string{
+		"‘open: No such file or directory’",
+		"‘connect(): No such file or directory’",
+		"‘FILE:LINE: [GROUP] KEY: \"VALUE\": REASON’",
+		"‘FILE:LINE: [SECTION] KEY: \"VALUE\": REASON’",
+	} {
+		if !strings.Contains(shown, message) {
+			t.Errorf("vbladefs-daemons.8 does not show %s", message)
+		}
+	}
+}
+
 // TestManualsAreInstalled holds `make install` to the pages that there are.
 func TestManualsAreInstalled(t *testing.T) {
 	pages, err := filepath.Glob(root + "docs/*.[1-8]")
