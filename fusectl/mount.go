@@ -124,6 +124,20 @@ func (s *Server) Unmount() error {
 	return s.finish()
 }
 
+// Linger answers those who were in the tree when it was unmounted, until they have
+// left or most has passed.
+func (s *Server) Linger(most time.Duration) {
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		s.fuse.Wait()
+	}()
+	select {
+	case <-left:
+	case <-time.After(most):
+	}
+}
+
 func (s *Server) finish() error {
 	s.once.Do(func() {
 		s.err = s.point.discard()

@@ -71,7 +71,7 @@ func (s *server) run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	if s.giver.Close() {
-		return s.daemon.Unmount() // the rest belongs to the other daemon now
+		return s.daemon.Leave() // the rest belongs to the other daemon now
 	}
 	go s.log.Info("stopping") // nobody may be left to read it
 	closing, cancel := context.WithTimeout(context.Background(), daemon.Grace)

@@ -97,6 +97,7 @@ func TestTakeover(t *testing.T) {
 // watchTree looks into a tree again and again, and says how often it had no files.
 func watchTree(t *testing.T, dir string) (missed func() int) {
 	stop, ended, n := make(chan struct{}), make(chan struct{}), 0
+	last := error(nil)
 	go func() {
 		defer close(ended)
 		for {
@@ -107,6 +108,7 @@ func watchTree(t *testing.T, dir string) (missed func() int) {
 			}
 			if _, err := os.Stat(filepath.Join(dir, "README")); err != nil {
 				n++
+				last = err
 			}
 		}
 	}()
@@ -117,6 +119,9 @@ func watchTree(t *testing.T, dir string) (missed func() int) {
 			close(stop)
 		}
 		<-ended
+		if last != nil {
+			t.Logf("the tree: %v", last)
+		}
 		return n
 	}
 	t.Cleanup(func() { missed() })

@@ -99,6 +99,17 @@ func (d *Daemon) Unmount() error {
 	return d.tree.Unmount()
 }
 
+// Leave takes the control tree away that another daemon's has replaced. Who is in a
+// call gets its answer, if that does not take long.
+func (d *Daemon) Leave() error {
+	if d.tree == nil {
+		return nil
+	}
+	err := d.Unmount()
+	d.tree.Linger(time.Second)
+	return err
+}
+
 // Close finishes what has arrived, answers it, and releases everything. It waits
 // no longer than ctx.
 func (d *Daemon) Close(ctx context.Context) error {
