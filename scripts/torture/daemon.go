@@ -22,6 +22,7 @@ type daemon struct {
 	cmd  *exec.Cmd
 	said words
 	done chan struct{} // closed when it has ended
+	dies bool          // of SIGTERM, as those whose place it takes
 }
 
 // words collects what a process says while others read it.
@@ -50,8 +51,20 @@ func (r *rig) serve(flags ...string) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{dir: dir, done: make(chan struct{})}
-	d.cmd = exec.Command(r.program, append(append([]string{"serve", "-state="}, flags...), dir)...)
+	d, err := r.start(append(append([]string{"serve", "-state="}, flags...), dir)...)
+	if err != nil {
+		return nil, err
+	}
+	d.dir = dir
+	return d, d.await("its tree is there", func() bool {
+		_, err := os.Stat(filepath.Join(dir, "log"))
+		return err == nil
+	})
+}
+
+// start starts the program with a command line.
+func (r *rig) start(args ...string) (*daemon, error) {
+	d := &daemon{done: make(chan struct{}), cmd: exec.Command(r.program, args...)}
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	d.cmd.Stdout, d.cmd.Stderr = &d.said, &d.said
 	if err := d.cmd.Start(); err != nil {
@@ -62,10 +75,7 @@ func (r *rig) serve(flags ...string) (*daemon, error) {
 		close(d.done)
 	}(d.cmd)
 	r.later(d.stop)
-	return d, d.await("its tree is there", func() bool {
-		_, err := os.Stat(filepath.Join(dir, "log"))
-		return err == nil
-	})
+	return d, nil
 }
 
 // await waits until something is so.
@@ -112,7 +122,8 @@ func (d *daemon) stop() error {
 		<-d.done
 		return fmt.Errorf("the daemon did not end within %v; it said:\n%s", patience, d.said.String())
 	}
-	if !cmd.ProcessState.Success() {
+	died, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !cmd.ProcessState.Success() && !(d.dies && died.Signal() == syscall.SIGTERM) {
 		return fmt.Errorf("the daemon ended with %v; it said:\n%s", cmd.ProcessState, d.said.String())
 	}
 	return nil
@@ -127,4 +138,16 @@ func (d *daemon) echo(line, file string) error {
 	log, logErr := os.ReadFile(filepath.Join(d.dir, "log"))
 	events := strings.Split(strings.TrimSpace(string(log)), "\n")
 	return errors.Join(fmt.Errorf("echo %s > %s: %w: %s", line, file, err, events[len(events)-1]), logErr)
+}
+
+// echoMeanwhile is echo by a shell, while the caller goes on.
+func (d *daemon) echoMeanwhile(line, file string) (<-chan error, error) {
+	cmd := exec.Command("sh", "-c", `echo "$1" > "$2"`, "sh", line, filepath.Join(d.dir, file))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	return done, nil
 }

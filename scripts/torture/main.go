@@ -80,8 +80,27 @@ func (o *options) do(ctx context.Context, w io.Writer) (bad uint64, err error) {
 		}
 	}
 	report.end()
-	err = o.staleCopies(ctx, report)
+	if err = o.staleCopies(ctx, report); err == nil {
+		err = o.powerCuts(ctx, report)
+	}
 	return report.bad, err
+}
+
+// powerCuts does the trials of power cuts.
+func (o *options) powerCuts(ctx context.Context, r *report) error {
+	if o.cuts == 0 {
+		return nil
+	}
+	beginCuts(r.w)
+	for _, on := range cutSetups {
+		if ctx.Err() != nil {
+			return errInterrupted
+		}
+		c := on.run(o.program, o.cuts, o.seed, on.keeps, false)
+		printCut(r.w, c)
+		r.bad += c.bad()
+	}
+	return nil
 }
 
 // staleCopies does the stale-duplicate test on each of its setups.

@@ -17,6 +17,7 @@ type options struct {
 	seed    uint64
 	only    *regexp.Regexp
 	stale   uint64
+	cuts    time.Duration
 
 	together bool
 }
@@ -30,6 +31,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.IntVar(&o.rounds, "rounds", 1, "how often every fault is tried, each time on the next setup")
 	f.Uint64Var(&o.seed, "seed", rand.Uint64N(1e9), "decides which frame meets which fault")
 	f.Uint64Var(&o.stale, "stale", 10_000, "rounds of the stale-duplicate test on each of its setups; 0: none")
+	f.DurationVar(&o.cuts, "cuts", 5*time.Second, "how long each trial of power cuts lasts; 0: none")
 	f.BoolVar(&o.together, "together", false, "in the stale-duplicate test send both copies at once, by two interfaces, and count what no target can help")
 	only := f.String("only", "", "the faults whose name matches this regular expression")
 	if err := f.Parse(args); err != nil {
@@ -38,8 +40,8 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("%q: want flags only; see -h", f.Arg(0))
 	}
-	if o.lasts <= 0 || o.rounds < 1 {
-		return nil, fmt.Errorf("-time %v -rounds %d: want more than nothing", o.lasts, o.rounds)
+	if o.lasts <= 0 || o.rounds < 1 || o.cuts < 0 {
+		return nil, fmt.Errorf("-time %v -rounds %d -cuts %v: want more than nothing", o.lasts, o.rounds, o.cuts)
 	}
 	if *only != "" {
 		var err error
