@@ -19,6 +19,7 @@ import (
 
 	"vbladefs/cmd/internal/bytesize"
 	"vbladefs/cmd/internal/daemon"
+	"vbladefs/cmd/internal/privilege"
 	"vbladefs/fusectl"
 	"vbladefs/netio"
 	"vbladefs/target"
@@ -34,6 +35,7 @@ type serveOptions struct {
 	io       string
 	cache    string
 	group    string
+	user     string
 	nonEmpty bool
 	busyPoll time.Duration
 	ring     bytesize.Size
@@ -52,6 +54,7 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	f.StringVar(&o.io, "io", "auto", "how disks are read and written: uring, sync, or auto, which takes uring where it can")
 	f.StringVar(&o.cache, "cache", string(target.CacheDirect), "write policy of new drives: writeback, direct or durable")
 	f.StringVar(&o.group, "group", "", "group that may write to the control tree, besides root")
+	f.StringVar(&o.user, "user", "", "user to be once started, who opens what is exported; by default the one who starts it")
 	f.BoolVar(&o.nonEmpty, "nonempty", false, "mount over a DIRECTORY that holds something, and hide that")
 	f.DurationVar(&o.busyPoll, "busy-poll", target.DefaultSpin, "how long at most to look for frames before sleeping, to 1s; 0 to sleep at once")
 	f.Var(&o.ring, "ring", "memory for the frames that an interface has received, 256k to 1g; for each worker")
@@ -155,6 +158,9 @@ func serve(args []string, stdout io.Writer) error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	s := &server{o: o, log: log, tree: fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty,
 		Save: func() error { return errNotKept }}}
+	if err := limit(o.user, log); err != nil {
+		return err
+	}
 	begin := s.start
 	if o.takeover {
 		begin = s.takeOver
@@ -163,6 +169,22 @@ func serve(args []string, stdout io.Writer) error {
 		return err
 	}
 	return s.run(ctx)
+}
+
+// limit gives up what the daemon does not need, and its user if another is named.
+func limit(name string, log *logrus.Logger) error {
+	if name == "" {
+		daemon.Limit(log, true)
+		return nil
+	}
+	who, err := privilege.LookupUser(name)
+	if err != nil {
+		return badUsage("-user %q: %v", name, err)
+	}
+	if err := daemon.Become(who); err != nil {
+		return fmt.Errorf("-user %s: %w", name, err)
+	}
+	return nil
 }
 
 // lookupGroup returns the number of a group given by name or number; 0 for

@@ -85,6 +85,7 @@ func (r *running) start(c ggaoed.Config) error {
 	if r.state, err = openState(c.Defaults.StateDirectory, r.log); err != nil {
 		return errors.Join(err, r.pid.Remove())
 	}
+	daemon.Limit(r.log, r.flags.own.Mount != "")
 	r.daemon = daemon.Start(engine.Options{Log: r.log, Link: r.flags.own.Link, IO: r.flags.own.IO, Spin: target.DefaultSpin,
 		RingBytes: ringBytes(c.Defaults.RingKiB), Keeper: r.state})
 	r.served = &daemon.Served{Daemon: r.daemon, Log: r.log, Force: r.flags.own.Force, Before: r.state.load}

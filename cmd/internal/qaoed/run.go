@@ -84,6 +84,7 @@ func (s *server) start() error {
 	if err := s.logs.use(logs); err != nil {
 		return err
 	}
+	daemon.Limit(s.log, s.Mount != "")
 	s.daemon = daemon.Start(engine.Options{Log: s.log, Link: s.Link, IO: s.IO, Spin: target.DefaultSpin})
 	s.exports = newExports(s.daemon, s.log, s.logs, s.Force)
 	// The socket comes first: who finds another qaoed there exports nothing.

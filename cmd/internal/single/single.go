@@ -68,6 +68,7 @@ func newRun(name string, own daemon.Own, stdout, stderr io.Writer) *run {
 func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Signal, error) {
 	ends := daemon.NotifyEnds(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 	signal.Ignore(syscall.SIGPIPE)
+	daemon.Limit(r.log, r.own.Mount != "")
 	d := daemon.Start(engine.Options{Log: r.log, Link: r.own.Link, IO: r.own.IO, Requests: requests, RingBytes: ringBytes,
 		Spin: target.DefaultSpin})
 	defer func() {
