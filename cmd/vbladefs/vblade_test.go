@@ -229,6 +229,30 @@ func TestVbladed(t *testing.T) {
 	}
 }
 
+// TestVbladeSameAddress has a second one asked for an address that the first serves
+// with another file: both would answer, and no frame tells one of the other.
+func TestVbladeSameAddress(t *testing.T) {
+	here, there := netiotest.Pair(t, 1500)
+	const name = netiotest.Netif
+	vblade := called(t, "vblade")
+	first, content := image(t, 1<<20)
+	second, _ := image(t, 1<<20)
+	f := run(t, here, "sectors", vblade, "0", "3", name, first)
+	want := fmt.Sprintf("e0.3 on %s, by process %d: ", name, f.cmd.Process.Pid)
+	for _, words := range [][]string{{"0", "3", name, second}, {"-r", "0", "3", name, second}} {
+		out, err := here.Command(vblade, words...).CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), want) {
+			t.Errorf("a second one: %v, %q; want exit code 1 and %q", err, out, want)
+		}
+	}
+	checkBytes(t, "the export", readAll(t, connect(t, there, name).open("0.3")), content)
+	run(t, here, "sectors", vblade, "--force", "0", "3", name, second).endsBy(syscall.SIGTERM)
+	run(t, here, "sectors", vblade, "0", "4", name, second).endsBy(syscall.SIGTERM)
+	f.stop(syscall.SIGKILL)
+	run(t, here, "sectors", vblade, "0", "3", name, second).endsBy(syscall.SIGTERM)
+}
+
 // processOf finds the one process that was started by this path, and ends it with
 // the test.
 func processOf(t *testing.T, path string) int {

@@ -9,6 +9,7 @@ package single
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -78,6 +79,13 @@ func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Si
 			r.log.Error(err)
 		}
 	}()
+	if !r.own.Force {
+		claim, err := daemon.NewClaim(e.Interfaces[0], e.Addr)
+		if err != nil {
+			return 0, fmt.Errorf("%w; --force serves it all the same", err)
+		}
+		defer func() { _ = claim.Close() }()
+	}
 	started := make(chan error, 1)
 	if s := ends.During(func() { started <- r.start(d, e) }); s != nil {
 		return s.(syscall.Signal), nil
