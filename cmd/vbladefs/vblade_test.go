@@ -240,7 +240,10 @@ func TestVbladeSameAddress(t *testing.T) {
 	f := run(t, here, "sectors", vblade, "0", "3", name, first)
 	want := fmt.Sprintf("e0.3 on %s, by process %d: ", name, f.cmd.Process.Pid)
 	for _, words := range [][]string{{"0", "3", name, second}, {"-r", "0", "3", name, second}} {
-		out, err := here.Command(vblade, words...).CombinedOutput()
+		cmd := here.Command(vblade, words...)
+		late := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() }) // it serves
+		out, err := cmd.CombinedOutput()
+		late.Stop()
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), want) {
 			t.Errorf("a second one: %v, %q; want exit code 1 and %q", err, out, want)
