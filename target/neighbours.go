@@ -37,8 +37,9 @@ type neighbours struct {
 	lines   logBudget                // guarded by mu
 
 	again struct { // when all were asked last who had answered before; guarded by Target.ops
-		at   time.Time
-		lost uint64 // by then
+		at   time.Time // before the query
+		sent time.Time // when it was on its way
+		lost uint64    // by then
 	}
 
 	deaf   func() error  // ends the hearing of what the links do not bring; or nil; guarded by Target.ops

@@ -9,8 +9,13 @@ import (
 // This file asks whether an address is free; Target.ops is held.
 
 // DefaultHearing is how long an add waits for the first answers on an interface.
-// What is on the segment answers within a millisecond or two.
-const DefaultHearing = 40 * time.Millisecond
+// What is on the segment answers within a millisecond or two, unless its machine
+// is very busy.
+const DefaultHearing = 100 * time.Millisecond
+
+// askPatience is how long a worker may take to send a query: busy machines are
+// slow to start one.
+const askPatience = time.Second
 
 // recently is how old a reply may be to be believed without asking again.
 const recently = time.Second
@@ -51,19 +56,20 @@ func (t *Target) answered(a aoe.Addr, netif string) (aoe.MAC, bool) {
 // died leaves all that it served.
 func (t *Target) stillThere(s *neighbours, a aoe.Addr, before neighbour) (neighbour, bool) {
 	if time.Since(s.again.at) > recently {
-		s.again.at, s.again.lost = time.Now(), s.lost.Load()
-		s.first.post(func() { s.first.query(everyone) })
+		s.again.lost = s.lost.Load()
+		s.again.at, s.again.sent = s.ask(everyone)
 	}
 	asked := s.again.at
-	if found, ok := s.awaitAll(a, asked, max(t.hearing, DefaultHearing)); ok {
+	if found, ok := s.awaitAll(a, asked, s.again.sent, max(t.hearing, DefaultHearing)); ok {
 		return found, true
 	}
 	if lost := s.lost.Load(); lost != s.again.lost { // its reply may be among them
-		if asked = time.Now(); !t.checks.spend(asked) {
+		if !t.checks.spend(time.Now()) {
 			return before, true
 		}
-		s.first.post(func() { s.first.query(a) })
-		if found, ok := s.await(a, asked, asked.Add(max(t.hearing, DefaultHearing))); ok {
+		var sent time.Time
+		asked, sent = s.ask(a)
+		if found, ok := s.await(a, asked, sent.Add(max(t.hearing, DefaultHearing))); ok {
 			return found, true
 		}
 		if s.lost.Load() != lost {
@@ -103,9 +109,25 @@ func (t *Target) meet(n *netif) {
 // askAll asks all neighbours, if that was not done since the interface came up.
 func (s *neighbours) askAll() {
 	if s.asked.Load() == 0 {
-		s.asked.Store(time.Now().UnixNano())
-		s.first.post(func() { s.first.query(everyone) })
+		_, sent := s.ask(everyone)
+		s.asked.Store(sent.UnixNano())
 	}
+}
+
+// ask sends a query. Answers come after the first time that it returns, and what
+// does not come in time after the second, will not.
+func (s *neighbours) ask(a aoe.Addr) (before, sent time.Time) {
+	before = time.Now()
+	done := make(chan struct{})
+	s.first.post(func() {
+		s.first.query(a)
+		close(done)
+	})
+	select {
+	case <-done:
+	case <-time.After(askPatience):
+	}
+	return before, time.Now()
 }
 
 // await returns who has answered for an address since a moment, or as soon as
@@ -125,13 +147,14 @@ func (s *neighbours) await(a aoe.Addr, since, deadline time.Time) (neighbour, bo
 }
 
 // awaitAll returns who has answered for an address since all were asked, as soon
-// as somebody does. Many answers take a while: it waits for them as long as hearing,
-// and then while any come, until who has not answered will not.
-func (s *neighbours) awaitAll(a aoe.Addr, asked time.Time, hearing time.Duration) (neighbour, bool) {
+// as somebody does. Many answers take a while: it waits for them as long as hearing
+// after the query was sent, and then while any come, until who has not answered
+// will not.
+func (s *neighbours) awaitAll(a aoe.Addr, asked, sent time.Time, hearing time.Duration) (neighbour, bool) {
 	for {
-		found, ok := s.await(a, asked, asked.Add(hearing))
+		found, ok := s.await(a, asked, sent.Add(hearing))
 		quiet := time.Since(time.Unix(0, s.latest.Load())) > hearing
-		if ok || quiet || time.Since(asked) > answerTime {
+		if ok || quiet || time.Since(sent) > answerTime {
 			return found, ok
 		}
 		time.Sleep(time.Millisecond)
