@@ -16,6 +16,7 @@ type Result struct {
 	Most     int        // versions of one sector, at most
 	Images   int        // whole disks that were put together and checked
 	Wrong    int        // versions that must not be found
+	Torn     int        // moments at which a sector may be found torn
 	Lies     int        // of IDENTIFY
 	Reports  []string   // the first few of both
 }
@@ -95,6 +96,9 @@ func (r *replay) sector(sector int) {
 	for _, versions := range [][]version{s.versions, s.flying} {
 		for _, v := range versions {
 			r.Versions++
+			if v.gen == Torn {
+				r.Torn++
+			}
 			r.version(sector, v)
 		}
 	}
@@ -102,6 +106,9 @@ func (r *replay) sector(sector int) {
 }
 
 func (r *replay) version(sector int, v version) {
+	if v.gen == Torn {
+		return // the caller knows whether that may be
+	}
 	if ok, why := r.client.allows(sector, v.gen, r.now); !ok {
 		r.Wrong++
 		r.report(fmt.Sprintf("a power cut at event %d leaves generation %d of sector %d: %s", r.now, int32(v.gen), sector, why))

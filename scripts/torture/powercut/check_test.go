@@ -114,6 +114,12 @@ func TestStamp(t *testing.T) {
 	if got := Gen(data, 4); got != Foreign {
 		t.Errorf("another sector's stamp is generation %d", got)
 	}
+	newer := make([]byte, aoe.SectorSize)
+	Stamp(newer, 3, 8)
+	copy(newer[256:], data[256:])
+	if got := Gen(newer, 3); got != Torn {
+		t.Errorf("half a stamp and half an older one are generation %d, want torn", got)
+	}
 	for at := range data {
 		data[at] ^= 1
 		if got := Gen(data, 3); got != Foreign {

@@ -8,8 +8,11 @@ import (
 )
 
 // Foreign is the generation of a sector that no client has written so: of
-// another place, or torn.
+// another place, or damaged.
 const Foreign = ^uint32(0)
+
+// Torn is the generation of a sector that is made of several of its own.
+const Torn = Foreign - 1
 
 // stampBytes is the length of what fills a sector, again and again: its number, its
 // generation, and the same inverted.
@@ -30,7 +33,12 @@ func Stamp(data []byte, sector int, gen uint32) {
 func Gen(data []byte, sector int) uint32 {
 	data = data[:aoe.SectorSize]
 	if !bytes.Equal(data[stampBytes:], data[:len(data)-stampBytes]) {
-		return Foreign
+		for at := 0; at < len(data); at += stampBytes {
+			if Gen(bytes.Repeat(data[at:at+stampBytes], aoe.SectorSize/stampBytes), sector) == Foreign {
+				return Foreign
+			}
+		}
+		return Torn
 	}
 	place, gen, inverse := binary.BigEndian.Uint64(data), binary.BigEndian.Uint32(data[8:]), binary.BigEndian.Uint32(data[12:])
 	switch {
