@@ -46,6 +46,7 @@ type worker struct {
 	keeping   int // replies that wait for the Keeper
 	counted   int // keeping, when it was asked for last
 	wildcards int // requests of this turn that wildcards have made
+	budget    wildcardBudget
 	queue     Queue
 	pool      *pool
 
@@ -78,7 +79,8 @@ type mailbox struct {
 
 func newWorker(t *Target, n *netif) (*worker, error) {
 	w := &worker{target: t, netif: n, poll: polling{most: t.spin}, began: time.Now(), done: make(chan struct{}),
-		ready: make([]*request, 0, t.requests), scratch: make([]byte, batchFrames*replyStride),
+		budget: wildcardBudget{left: wildcardsAtOnce},
+		ready:  make([]*request, 0, t.requests), scratch: make([]byte, batchFrames*replyStride),
 		headers: make([][]byte, 0, batchFrames), payloads: make([][]byte, 0, batchFrames),
 		sending: make([]*request, 0, batchFrames)}
 	w.mail.ready = make([]*request, 0, t.requests)
