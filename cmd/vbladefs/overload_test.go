@@ -1,0 +1,349 @@
+package main_test
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"vbladefs/netio"
+	"vbladefs/netio/netiotest"
+	"vbladefs/target/aoe"
+	"vbladefs/target/aoe/initiator"
+)
+
+// overloadGrowth is what floods may add to the daemon's memory, in bytes, as
+// docs/security.md says: some, and some for what is kept of each export.
+const overloadGrowth = 64<<20 + overloadExports*24<<10
+
+// strictOverload, set to 1, has TestOverload fail if the control tree takes longer
+// than 10 ms, or an export keeps less than half its throughput: for a machine that
+// does nothing else. overloadSeconds is how long each flood lasts.
+const (
+	strictOverload  = "VBLADEFS_OVERLOAD_STRICT"
+	overloadSeconds = "VBLADEFS_OVERLOAD_SECONDS"
+)
+
+// overloadExports is how many exports there are, all on eth0: 40 shelves of 250.
+const overloadExports = 10_000
+
+// TestOverload: while more comes than can be served, of each kind in turn, the
+// daemon's memory stays in bounds, its tree answers, and an export goes on.
+func TestOverload(t *testing.T) {
+	here, there, flooding := switched(t)
+	d := serve(t, here, "-cache", "writeback", "-state", t.TempDir())
+	path, _ := image(t, mib)
+	d.echo("add many "+path, "vblade/drives")
+	d.addMany("vblade/many/ports")
+	path, _ = image(t, mib)
+	d.echo("add "+path+" 0 1 eth0", "aoeserver")
+	path, _ = image(t, mib)
+	d.echo("add "+path+" 0 2 eth0", "aoeserver")
+	x := connect(t, there, "eth0").open("0.1")
+	o := &overload{daemon: d, x: x, far: x.MAC, rnd: rand.New(rand.NewPCG(1, 2))}
+	flooding.Do(func() {
+		var err error
+		if o.link, err = netio.Open("eth0", netio.Options{Replies: true, RingBytes: 1 << 20}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Cleanup(func() { _ = o.link.Close() })
+	o.measure(200*time.Millisecond, nil) // warm
+	quiet := o.measure(o.period(), nil)
+	t.Logf("%-22s %s", "without a flood", quiet)
+	first := d.resident()
+	for _, kind := range overloadKinds {
+		during := o.measure(o.period(), kind.frame)
+		t.Logf("%-22s %s, %d%% of the throughput", kind.name, during, 100*during.read/max(quiet.read, 1))
+		if during.memory > first+overloadGrowth {
+			t.Errorf("%s: %d MiB of memory, want at most %d more than the %d before", kind.name, during.memory>>20, overloadGrowth>>20, first>>20)
+		}
+		if during.sent < 1000 || during.read == 0 {
+			t.Errorf("%s: %d frames, %d bytes read meanwhile", kind.name, during.sent, during.read)
+		}
+		if os.Getenv(strictOverload) == "1" {
+			if during.slowest > 10*time.Millisecond {
+				t.Errorf("%s: the control tree took %v, want at most 10ms", kind.name, during.slowest)
+			}
+			if during.read < quiet.read/2 {
+				t.Errorf("%s: %d bytes read, want at least half of %d", kind.name, during.read, quiet.read)
+			}
+		}
+	}
+	after := d.resident()
+	t.Logf("%d MiB of memory before, %d MiB after", first>>20, after>>20)
+	if after > first+overloadGrowth {
+		t.Errorf("%d MiB of memory afterwards, %d before", after>>20, first>>20)
+	}
+	o.checkKept()
+	d.check()
+}
+
+// switched is three namespaces whose eth0 are on one switch, which spares each what
+// is for another.
+func switched(t *testing.T) (here, there, flooding netiotest.Netns) {
+	t.Helper()
+	between := netiotest.New(t)
+	between.Run("ip", "link", "add", "br0", "type", "bridge", "stp_state", "0", "forward_delay", "0")
+	between.Run("ip", "link", "set", "br0", "up")
+	for i, ns := range []*netiotest.Netns{&here, &there, &flooding} {
+		*ns = netiotest.New(t)
+		port := fmt.Sprintf("port%d", i)
+		netiotest.Join(*ns, "eth0", between, port, 1500)
+		between.Run("ip", "link", "set", port, "master", "br0")
+	}
+	return here, there, flooding
+}
+
+// overloadKinds make frame n of each flood in b, of which they return a part.
+var overloadKinds = []struct {
+	name  string
+	frame func(o *overload, n int, b []byte) []byte
+}{
+	{"reads", func(o *overload, n int, b []byte) []byte {
+		return o.ata(b, floodHost(0), n, aoe.ATA{Flags: aoe.ATAExtended, Count: 2, Command: 0x24, LBA: lba48(uint64(n) * 2 % 2040)})
+	}},
+	{"writes", func(o *overload, n int, b []byte) []byte {
+		return o.ata(b, floodHost(0), n, aoe.ATA{Flags: aoe.ATAExtended | aoe.ATAWrite, Count: 2, Command: 0x34, LBA: lba48(uint64(n) * 2 % 2040)})
+	}},
+	{"flushes", func(o *overload, n int, b []byte) []byte {
+		return o.ata(b, floodHost(0), n, aoe.ATA{Command: 0xea})
+	}},
+	{"broadcasts", func(o *overload, n int, b []byte) []byte {
+		return o.head(b[:aoe.MinFrame], floodHost(n%8), aoe.Addr{Shelf: aoe.AnyShelf, Slot: aoe.AnySlot}, aoe.CmdConfig, n)
+	}},
+	{"bad frames", func(o *overload, n int, b []byte) []byte {
+		b = b[:aoe.EthernetSize+o.rnd.IntN(1400)]
+		for i := 12; i < len(b); i += 8 {
+			binary.BigEndian.PutUint64(b[i:][:8:8], o.rnd.Uint64())
+		}
+		copy(b, o.far[:])
+		src := floodHost(n % 16)
+		copy(b[6:], src[:])
+		binary.BigEndian.PutUint16(b[12:], aoe.EtherType)
+		if len(b) > 20 && n%2 == 0 { // half of them are to an export
+			b[14], b[16], b[17], b[18] = 0x10, 0, 0, 2
+		}
+		if len(b) > 19 && b[19] <= byte(aoe.CmdReserve) {
+			b[19] = 9 // no list is changed
+		}
+		return b
+	}},
+	{"10,000 sources", func(o *overload, n int, b []byte) []byte {
+		return o.head(b[:aoe.MinFrame], floodHost(n%10_000), aoe.Addr{Slot: 2}, aoe.CmdConfig, n)
+	}},
+	{"replies of others", func(o *overload, n int, b []byte) []byte {
+		b = o.head(b[:aoe.MinFrame], floodHost(n%10_000), aoe.Addr{Shelf: uint16(n / 200), Slot: uint8(n % 200)}, aoe.CmdConfig, n)
+		b[14] |= 0x08
+		return b
+	}},
+	{"config strings", func(o *overload, n int, b []byte) []byte {
+		b = o.head(b[:aoe.ConfigSize+aoe.MaxConfigString], floodHost(n%16), o.anyExport(n), aoe.CmdConfig, n)
+		aoe.Config{Command: aoe.ConfigForceSet, String: b[aoe.ConfigSize:]}.Put(b)
+		binary.BigEndian.PutUint64(b[aoe.ConfigSize:], uint64(n))
+		return b
+	}},
+	{"reservations", func(o *overload, n int, b []byte) []byte {
+		b = o.head(b[:aoe.ReserveSize+6*aoe.MaxListed], floodHost(n%16), o.anyExport(n), aoe.CmdReserve, n)
+		aoe.Reserve{Command: aoe.ReserveForceSet, Count: aoe.MaxListed}.Put(b)
+		for i := range aoe.MaxListed {
+			aoe.PutReserved(b, i, floodHost(n+i))
+		}
+		return b
+	}},
+	{"masks", func(o *overload, n int, b []byte) []byte {
+		b = o.head(b[:aoe.MaskListSize+2*aoe.DirectiveSize], floodHost(0), o.anyExport(n), aoe.CmdMaskList, n)
+		aoe.MaskList{Command: aoe.MaskEdit, Count: 2}.Put(b)
+		aoe.PutDirective(b, 0, aoe.MaskAdd, floodHost(0))
+		aoe.PutDirective(b, 1, aoe.MaskAdd, floodHost(n%10_000))
+		return b
+	}},
+}
+
+// floodHost is a station of a flood.
+func floodHost(n int) (mac aoe.MAC) {
+	mac[0] = 2
+	binary.BigEndian.PutUint32(mac[2:], uint32(n)+0x1000)
+	return mac
+}
+
+// overload floods a daemon, and uses an export of it and its tree meanwhile.
+type overload struct {
+	*daemon
+	x    *initiator.Export
+	link netio.Link
+	far  aoe.MAC
+	rnd  *rand.Rand
+}
+
+// anyExport is one of those that only the flood uses.
+func (o *overload) anyExport(n int) aoe.Addr {
+	n %= overloadExports
+	return aoe.Addr{Shelf: uint16(1 + n/250), Slot: uint8(n % 250)}
+}
+
+func (o *overload) head(b []byte, src aoe.MAC, addr aoe.Addr, command aoe.Command, n int) []byte {
+	clear(b)
+	dst := o.far
+	if addr.Wildcard() {
+		dst = aoe.Broadcast
+	}
+	aoe.Header{Dst: dst, Src: src, Version: aoe.Version, Addr: addr, Command: command, Tag: uint32(n)}.Put(b)
+	return b
+}
+
+func (o *overload) ata(b []byte, src aoe.MAC, n int, a aoe.ATA) []byte {
+	b = o.head(b[:aoe.ATASize+1024], src, aoe.Addr{Slot: 2}, aoe.CmdATA, n)
+	a.Put(b)
+	return b
+}
+
+// period is how long to measure.
+func (o *overload) period() time.Duration {
+	seconds, err := strconv.ParseFloat(cmp.Or(os.Getenv(overloadSeconds), "0.7"), 64)
+	if err != nil {
+		o.t.Fatalf("%s: %v", overloadSeconds, err)
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// measured is what was seen during a flood.
+type measured struct {
+	sent    int           // frames of the flood
+	read    int           // bytes a second, by an initiator
+	memory  int           // the most, in bytes
+	asked   int           // files of the tree
+	slowest time.Duration // of these
+	took    time.Duration
+}
+
+func (m measured) String() string {
+	return fmt.Sprintf("%8.0f frames/s, %7.1f MiB/s read, %3d MiB of memory, %4d files read, the slowest in %v",
+		float64(m.sent)/m.took.Seconds(), float64(m.read)/mib, m.memory>>20, m.asked, m.slowest.Round(10*time.Microsecond))
+}
+
+// measure uses the export and the tree, beside a flood if there is one.
+func (o *overload) measure(period time.Duration, frame func(*overload, int, []byte) []byte) (m measured) {
+	o.t.Helper()
+	begin := time.Now()
+	end := begin.Add(period)
+	sent, read := make(chan int, 1), make(chan int, 1)
+	go func() { sent <- o.pour(end, frame) }()
+	go func() { read <- o.readUntil(end) }()
+	for time.Now().Before(end) {
+		start := time.Now()
+		_, err := os.ReadFile(filepath.Join(o.dir, [...]string{"targets/e0.1/stats", "targets/e0.2/initiators", "interfaces/eth0/stats"}[m.asked%3]))
+		m.slowest = max(m.slowest, time.Since(start))
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		m.asked++
+		m.memory = max(m.memory, o.resident())
+		time.Sleep(2 * time.Millisecond)
+	}
+	m.sent, m.read = <-sent, <-read
+	m.took = time.Since(begin)
+	m.read = int(float64(m.read) / m.took.Seconds())
+	return m
+}
+
+// pour sends a flood.
+func (o *overload) pour(end time.Time, frame func(*overload, int, []byte) []byte) (sent int) {
+	if frame == nil {
+		return 0
+	}
+	batch, none := make([][]byte, floodBatch), make([][]byte, floodBatch)
+	room := make([]byte, floodBatch*2048)
+	for time.Now().Before(end) {
+		for i := range batch {
+			batch[i] = frame(o, sent+i, room[i*2048:][:1514:2048])
+		}
+		n, err := o.link.Send(batch, none)
+		if sent += n; err != nil {
+			o.t.Error(err)
+			break
+		}
+		frames := make([][]byte, 64) // what it was answered
+		for n, err := o.link.Receive(frames); n > 0 && err == nil; n, err = o.link.Receive(frames) {
+			o.link.Release()
+		}
+	}
+	return sent
+}
+
+// readUntil reads the export over and over, and returns how many bytes.
+func (o *overload) readUntil(end time.Time) (read int) {
+	b := make([]byte, 64<<10)
+	for time.Now().Before(end) {
+		if _, err := o.x.ReadAt(b, int64(read%(mib-len(b)+1))&^511); err != nil {
+			o.t.Error(err)
+			break
+		}
+		read += len(b)
+	}
+	return read
+}
+
+// resident is what of the daemon's is resident, in bytes.
+func (d *daemon) resident() int {
+	d.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if size, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(size), " kB"))
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			return n << 10
+		}
+	}
+	d.t.Fatal("no VmRSS")
+	return 0
+}
+
+// addMany adds the ports of overloadExports.
+func (d *daemon) addMany(file string) {
+	d.t.Helper()
+	f, err := os.OpenFile(filepath.Join(d.dir, file), os.O_WRONLY, 0)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer f.Close()
+	for i := range overloadExports {
+		if _, err := fmt.Fprintf(f, "add eth0 %d %d\n", 1+i/250, i%250); err != nil {
+			d.t.Fatalf("%s: %v: %s", file, err, d.lastEvent())
+		}
+	}
+}
+
+// checkKept checks that what the daemon keeps because of clients is as little as
+// docs/security.md says.
+func (o *overload) checkKept() {
+	o.t.Helper()
+	if n := len(lines(o.daemon.read("targets/e0.2/initiators"))); n > 16+1 {
+		o.t.Errorf("%d initiators are remembered of one export", n)
+	}
+	for n := range 500 {
+		addr := "targets/e" + o.anyExport(n).String()
+		if c := o.daemon.read(addr + "/config"); len(c) > aoe.MaxConfigString*4+64 {
+			o.t.Errorf("%s: a config string of %d bytes", addr, len(c))
+		}
+		for _, list := range []string{"masks", "reserve"} {
+			if n := len(lines(o.daemon.read(addr + "/" + list))); n > aoe.MaxListed {
+				o.t.Errorf("%s/%s has %d entries", addr, list, n)
+			}
+		}
+	}
+	if n := len(lines(o.daemon.read("targets/e0.1/conflicts"))); n > 16+1 {
+		o.t.Errorf("%d rivals of one export are remembered", n)
+	}
+}
