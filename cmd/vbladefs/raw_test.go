@@ -106,7 +106,7 @@ func (w *raw) exchange(frames [][]byte, want int) map[uint32][][]byte {
 		}
 		h, ok := aoe.DecodeHeader(reply)
 		switch {
-		case !ok || !h.Response || h.Dst.Group(): // a question or an announcement
+		case !ok || !h.Response || h.Tag == 0: // a question or an announcement
 		case h.Tag == w.tag:
 			probed = true
 		case !asked[h.Tag] && h.Addr != w.probe:
