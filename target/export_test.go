@@ -138,7 +138,19 @@ func (n *netif) disagreeing(ports map[*device]int) error {
 	return nil
 }
 
+// unreturned waits for replies that are on their way at this moment, such as a
+// query of the neighbours.
 func (n *netif) unreturned() error {
+	for tries := 0; ; tries++ {
+		err := n.holding()
+		if err == nil || tries == 100 {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (n *netif) holding() error {
 	errs := make(chan error, len(n.workers))
 	n.postAll(func(w *worker) {
 		var err error

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -61,11 +62,19 @@ func RemoveSocket(path string) error {
 	return errors.Join(err, os.Remove(path))
 }
 
+// endPatience is how long the socket of a daemon that was killed may outlive it:
+// until the kernel has torn down all that the process had.
+const endPatience = 2 * time.Second
+
 func bindSocket(path string, kind int) (int, error) {
 	if err := checkSocketFolder(filepath.Dir(path)); err != nil {
 		return -1, err
 	}
-	if err := clearSocket(path, kind); err != nil {
+	err := clearSocket(path, kind)
+	for end := time.Now().Add(endPatience); errors.Is(err, unix.EADDRINUSE) && time.Now().Before(end); err = clearSocket(path, kind) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err != nil {
 		return -1, err
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
