@@ -75,6 +75,8 @@ install: build
 	install -D -m 755 $(BIN)/vbladefs $(DESTDIR)$(PREFIX)/sbin/vbladefs
 	install -D -m 755 $(BIN)/aoebench $(DESTDIR)$(PREFIX)/bin/aoebench
 	install -m 755 scripts/kvadd scripts/kvdel scripts/kvstat scripts/aoectrl $(DESTDIR)$(PREFIX)/sbin/
+	install -D -m 644 scripts/systemd/vbladefs.service $(DESTDIR)$(PREFIX)/lib/systemd/system/vbladefs.service
+	sed -i 's,/usr/local/sbin/,$(PREFIX)/sbin/,' $(DESTDIR)$(PREFIX)/lib/systemd/system/vbladefs.service
 	install -D -m 644 docs/vbladefs.8 $(DESTDIR)$(PREFIX)/share/man/man8/vbladefs.8
 	install -D -m 644 docs/vbladefs-daemons.8 $(DESTDIR)$(PREFIX)/share/man/man8/vbladefs-daemons.8
 	install -D -m 644 docs/vbladefs-ctl.5 $(DESTDIR)$(PREFIX)/share/man/man5/vbladefs-ctl.5

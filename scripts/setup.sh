@@ -15,9 +15,10 @@ GROUPS_USAGE='groups:
                                          the machine that runs the Linux AoE client
   race    gcc libc6-dev                  go test -race
   docs    groff-base                     renders the manual pages
+  unit    systemd                        systemd-analyze, to check the unit of the service
   bench   gnuplot-nox                    the plots of make bench
   bench-disk fio                         what make bench-disk compares with
-  all     net, fs, client, vm, docs, bench and bench-disk'
+  all     net, fs, client, vm, docs, unit, bench and bench-disk'
 
 die() { echo "setup.sh: $*" >&2; exit 1; }
 
@@ -29,9 +30,10 @@ packages_of() {
     vm) echo qemu-system-x86 busybox-static xz-utils ;;
     race) echo gcc libc6-dev ;;
     docs) echo groff-base ;;
+    unit) echo systemd ;;
     bench) echo gnuplot-nox ;;
     bench-disk) echo fio ;;
-    all) for g in net fs client vm docs bench bench-disk; do packages_of $g; done ;;
+    all) for g in net fs client vm docs unit bench bench-disk; do packages_of $g; done ;;
     *) echo "$1" ;;
     esac
 }
@@ -47,6 +49,7 @@ why() {
     qemu-system-x86) echo 'runs the Linux AoE client in a virtual machine' ;;
     busybox-static) echo 'the user space of that virtual machine' ;;
     gcc | libc6-dev) echo 'C compiler: the race detector is linked with it' ;;
+    systemd) echo 'systemd-analyze: how exposed the unit of the service is' ;;
     groff-base) echo 'renders the manual pages, to check them' ;;
     gnuplot-nox) echo 'draws the plots of the benchmark' ;;
     fio) echo 'reads a disk without a network: what a target could reach' ;;
