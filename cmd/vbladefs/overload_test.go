@@ -64,8 +64,8 @@ func TestOverload(t *testing.T) {
 		if during.memory > first+overloadGrowth {
 			t.Errorf("%s: %d MiB of memory, want at most %d more than the %d before", kind.name, during.memory>>20, overloadGrowth>>20, first>>20)
 		}
-		if during.sent < 1000 || during.read == 0 {
-			t.Errorf("%s: %d frames, %d bytes read meanwhile", kind.name, during.sent, during.read)
+		if during.sent < 1000 {
+			t.Errorf("%s: %d frames are no flood", kind.name, during.sent)
 		}
 		if os.Getenv(strictOverload) == "1" {
 			if during.slowest > 10*time.Millisecond {
