@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"vbladefs/netio/netiotest"
 	"vbladefs/target/aoe"
@@ -95,6 +96,8 @@ type gateRig struct {
 	path, path2       string
 	content, content2 []byte
 	frames            int
+	wildcards         int // requests that frames made of them, both exports'
+	began             time.Time
 	was               gateState // what was set last
 }
 
@@ -184,6 +187,7 @@ func (g *gateRig) play(s gateState, commands []gateCommand, addrs []aoe.Addr) {
 	var checks []func(map[uint32][][]byte)
 	want := 0
 	flush := func() {
+		g.pace()
 		replies := g.exchange(frames, want)
 		for _, check := range checks {
 			check(replies)
@@ -209,6 +213,9 @@ func (g *gateRig) play(s gateState, commands []gateCommand, addrs []aoe.Addr) {
 					}
 				})
 				g.frames++
+				if addr.Wildcard() {
+					g.wildcards += 2
+				}
 				if len(frames) == 32 {
 					flush()
 				}
@@ -220,6 +227,19 @@ func (g *gateRig) play(s gateState, commands []gateCommand, addrs []aoe.Addr) {
 	}
 	flush()
 	g.unchanged(s)
+}
+
+// pace keeps wildcards to what the daemon serves of them in a second, and less
+// than it serves at once.
+func (g *gateRig) pace() {
+	const atOnce, aSecond = 30000, 40000
+	if g.began.IsZero() {
+		g.began = time.Now()
+	}
+	over := float64(g.wildcards-atOnce)/aSecond - time.Since(g.began).Seconds()
+	if over > 0 {
+		time.Sleep(time.Duration(over * float64(time.Second)))
+	}
 }
 
 // answer is what 0.1 has answered, in a word; empty for silence.

@@ -54,7 +54,7 @@ func TestStateKilledAtAnyMoment(t *testing.T) {
 		}
 		began := time.Now()
 		go func(p *os.Process) {
-			time.Sleep(time.Duration(rand.IntN(120)) * time.Millisecond)
+			time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond) // the first command waits for neighbours to answer
 			_ = p.Kill()
 		}(d.cmd.Process)
 		returned := done
