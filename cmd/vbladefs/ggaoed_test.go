@@ -338,7 +338,11 @@ func TestGgaoedArticle(t *testing.T) {
 			dir := t.TempDir()
 			config := strings.NewReplacer("/dev/sda2", device, "/dev/loop0", device, "/var/run/", dir+"/", "/usr/local/var/ggaoed", dir).Replace(string(text))
 			for key, path := range map[string]string{"pid-file": dir + "/pid", "control-socket": dir + "/sock", "state-directory": dir} {
-				if !strings.Contains(config, key) {
+				switch {
+				case strings.Contains(config, key):
+				case strings.Contains(config, "[defaults]\n"):
+					config = strings.Replace(config, "[defaults]\n", "[defaults]\n"+key+" = "+path+"\n", 1)
+				default:
 					config = strings.Replace(config, "path = ", key+" = "+path+"\npath = ", 1)
 				}
 			}

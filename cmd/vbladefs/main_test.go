@@ -34,21 +34,23 @@ func buildAndRun(m *testing.M) int {
 	before := usualState()
 	code := m.Run()
 	if usualState() != before {
-		fmt.Fprintln(os.Stderr, "a test let a daemon keep its state in "+usualFolder+": give it -state")
+		fmt.Fprintln(os.Stderr, "a test let a daemon keep its state in one of", usualFolders, "- give it a folder of its own")
 		return 1
 	}
 	return code
 }
 
-// usualFolder is where a daemon of this machine may keep its state.
-const usualFolder = "/var/lib/vbladefs"
+// usualFolders are where daemons of this machine may keep their state.
+var usualFolders = []string{"/var/lib/vbladefs", "/var/lib/ggaoed"}
 
 // usualState tells whether there is a state, and of when.
 func usualState() string {
 	var found string
-	for _, name := range []string{"", "lock", "state"} {
-		if info, err := os.Stat(filepath.Join(usualFolder, name)); err == nil {
-			found += info.ModTime().String()
+	for _, folder := range usualFolders {
+		for _, name := range []string{"", "lock", "state"} {
+			if info, err := os.Stat(filepath.Join(folder, name)); err == nil {
+				found += info.ModTime().String()
+			}
 		}
 	}
 	return found
