@@ -63,7 +63,7 @@ func (h *Hidden) PlaceBeneath() error { return h.place(moveMountBeneath) }
 func (h *Hidden) Uncover(placed bool) error {
 	dir := h.server.point.dir
 	for range 2 { // its mount, if it could not take that away; never ours, which answers
-		if err := unix.Stat(dir, &unix.Stat_t{}); !errors.Is(err, unix.ENOTCONN) {
+		if !dead(dir) {
 			break
 		}
 		if err := unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {

@@ -1,11 +1,13 @@
 package fusectl
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -103,7 +105,8 @@ func TestMountOverDead(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.kill()
-		if _, err := os.Stat(dir); !strings.Contains(err.Error(), unix.ENOTCONN.Error()) {
+		time.Sleep(2 * glance)
+		if _, err := os.Stat(dir); !errors.Is(err, unix.ENOTCONN) {
 			t.Errorf("after the kill: %v", err)
 		}
 	}

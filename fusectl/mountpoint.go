@@ -123,6 +123,9 @@ func clearDead(dir string) error {
 	for range 64 { // mounts may be stacked
 		info, err := os.Stat(dir)
 		kind, mounted, tableErr := mountedType(dir)
+		if err == nil && dead(dir) {
+			err = unix.ENOTCONN
+		}
 		switch {
 		case tableErr != nil:
 			return tableErr
@@ -142,6 +145,12 @@ func clearDead(dir string) error {
 		}
 	}
 	return fmt.Errorf("mount point %s: too many dead mounts on top of each other: umount %s", dir, dir)
+}
+
+// dead is whether the daemon behind the mount at dir is gone. The kernel asks for
+// this each time, and not for what it remembers of the folder.
+func dead(dir string) bool {
+	return errors.Is(unix.Statfs(dir, &unix.Statfs_t{}), unix.ENOTCONN)
 }
 
 // mountedType is the filesystem type of the topmost mount at dir itself.

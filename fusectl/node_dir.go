@@ -36,6 +36,11 @@ func inode(path string) uint64 {
 // time, and forgets them with it.
 const forEver = 1 << 30 * time.Second
 
+// glance is how long the kernel may believe that the root is there. Every way
+// into the tree passes it, and so finds out that the daemon is dead; a collector
+// that reads thousands of files need not be told each time that it is alive.
+const glance = 10 * time.Millisecond
+
 // Lookup finds an entry of the folder.
 func (n *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
 	c, ok := n.dir.child(n.tree, n.subject, name)
@@ -87,8 +92,9 @@ func (n *dirNode) Readdir(context.Context) (fs.DirStream, syscall.Errno) {
 // in sysfs, so that whoever is in it can leave.
 func (n *dirNode) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	n.fill(&out.Attr)
-	if n.path != "" { // every way into the tree passes the root, and so finds out that the daemon is dead
-		out.SetTimeout(forEver)
+	out.SetTimeout(forEver)
+	if n.path == "" {
+		out.SetTimeout(glance)
 	}
 	return 0
 }
