@@ -14,14 +14,15 @@ import (
 	"vbladefs/target/aoe/initiator"
 )
 
-// stateFile is the state in a folder.
+// stateFile is the state in a folder, without the seal.
 func stateFile(t *testing.T, dir string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "state"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(text)
+	state, _, _ := strings.Cut(string(text), "# seal ")
+	return state
 }
 
 // What was done when a command returned, and what an initiator was told is done,

@@ -108,7 +108,7 @@ func run(t *testing.T, dir, death string, before int, kill func(*os.Process)) in
 // left is the number of the state that a dead child has left.
 func left(t *testing.T, dir string) int {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, fileName))
+	text, err := contents(filepath.Join(dir, fileName))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}

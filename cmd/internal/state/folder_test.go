@@ -228,7 +228,7 @@ func TestRetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, func() bool {
-		text, err := os.ReadFile(filepath.Join(dir, fileName))
+		text, err := contents(filepath.Join(dir, fileName))
 		return err == nil && bytes.Equal(text, numbered(0))
 	})
 }

@@ -184,7 +184,7 @@ func (k *Keeper) replace(text []byte) error {
 		k.log.Warnf("the state that was not carried out in full is kept as %s; `vbladefs restore %s` tries it again", name, name)
 	}
 	k.rejected, k.last = false, nil
-	if err := k.folder.save(text); err != nil {
+	if err := k.folder.save(seal(text)); err != nil {
 		return err
 	}
 	k.last = text

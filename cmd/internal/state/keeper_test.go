@@ -54,7 +54,7 @@ func open(t *testing.T, dir string, log *logrus.Logger) *Keeper {
 // has checks what the state file of dir has.
 func has(t *testing.T, dir string, want []byte) {
 	t.Helper()
-	got, err := os.ReadFile(filepath.Join(dir, fileName))
+	got, err := contents(filepath.Join(dir, fileName))
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("%v; the state has %d bytes, %.60q; want %d, %.60q", err, len(got), got, len(want), want)
 	}
@@ -107,7 +107,7 @@ func TestSavedUnasked(t *testing.T) {
 	s.version.Store(7)
 	k.Changed(nil)
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if text, err := os.ReadFile(filepath.Join(dir, fileName)); err == nil {
+		if text, err := contents(filepath.Join(dir, fileName)); err == nil {
 			if !bytes.Equal(text, numbered(7)) {
 				t.Errorf("saved %.60q", text)
 			}

@@ -45,6 +45,7 @@ type Keeper struct {
 	folder *folder
 	log    *logrus.Logger
 	loaded []byte
+	sealed bool // loaded is what was saved: nobody has edited it
 	text   func() []byte
 	wake   chan struct{} // something is to be looked at
 	ended  chan struct{} // closed when nothing is saved any more
@@ -78,14 +79,17 @@ func Open(dir string, log *logrus.Logger) (*Keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := f.load()
+	file, err := f.load()
 	if err != nil {
 		return nil, errors.Join(err, f.close())
 	}
+	text, sealed := unseal(file)
 	if native.IsOld(text) {
 		log.Warnf("%s is of an older version, which had no end line: if it was cut off, nobody can tell; with the next change it is written as %q", f.path(fileName), native.Header)
 	}
-	return newKeeper(f, text, log), nil
+	k := newKeeper(f, text, log)
+	k.sealed = sealed
+	return k, nil
 }
 
 // Join is Open of the folder that another process has, with the lock of that one
@@ -106,6 +110,10 @@ func newKeeper(f *folder, text []byte, log *logrus.Logger) *Keeper {
 
 // Loaded is the state that the folder had when it was opened; nil: none.
 func (k *Keeper) Loaded() []byte { return k.loaded }
+
+// Sealed reports that Loaded is, to the byte, what a daemon saved. Else someone
+// may have made a mistake in it.
+func (k *Keeper) Sealed() bool { return k.sealed }
 
 // Path is where the state lies.
 func (k *Keeper) Path() string { return k.folder.path(fileName) }
