@@ -112,6 +112,20 @@ func TestExportName(t *testing.T) {
 	}
 }
 
+// FuzzExportName: a name that somebody looks up is an export's, and the only name
+// of that, or none.
+func FuzzExportName(f *testing.F) {
+	for _, name := range []string{"0.0@eth0", "65534.254@*", "1.2@a@b", "00.0@eth0", "e0.0@eth0", "0.0@", "0.0"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		addr, netif, ok := ParseExportName(name)
+		if ok && (ExportName(addr, netif) != name || netif == "") || !ok && (addr != aoe.Addr{} || netif != "") {
+			t.Errorf("%q: %v, %q, %v", name, addr, netif, ok)
+		}
+	})
+}
+
 func FuzzParse(f *testing.F) {
 	for _, line := range []string{"0 0 eth0 /dev/loop0", "0x10 010 * disk", "0 1 eth0", "65535 0 eth0 /x", "\x00 \n", ""} {
 		f.Add(line)

@@ -187,3 +187,16 @@ func FuzzCheckForm(f *testing.F) {
 		}
 	})
 }
+
+// FuzzFolderName: a name that somebody looks up is the only one of an address, or
+// none.
+func FuzzFolderName(f *testing.F) {
+	for _, name := range []string{"e0.1", "e65534.254", "e00.1", "0.1", "E0.1", "e0.255", "e0.1.", ""} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if addr, ok := ParseFolderName(name); ok && FolderName(addr) != name {
+			t.Errorf("%q is taken for %v", name, addr)
+		}
+	})
+}

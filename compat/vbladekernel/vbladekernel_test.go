@@ -233,3 +233,18 @@ func silent(line string) bool {
 	start := strings.TrimLeft(line, " \t")
 	return start == "" || start[0] == '#'
 }
+
+// FuzzParseCache: what is written to a drive's cache is a policy that there is, or
+// a mistake.
+func FuzzParseCache(f *testing.F) {
+	for _, value := range []string{"durable\n", " direct", "writeback", "direct durable", "", "Direct", "\x00"} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		op, err := ParseCache("do", value)
+		set, ok := op.(target.SetCache)
+		if ok != (err == nil) || ok && (set.Drive != "do" || strings.TrimSpace(value) != string(set.Cache)) || err != nil && !errors.Is(err, target.ErrMalformed) {
+			t.Errorf("%q: %+v, %v", value, op, err)
+		}
+	})
+}
