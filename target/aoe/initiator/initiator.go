@@ -1,4 +1,4 @@
-// Package initiator is a userspace AoE initiator for tests, the demo and the
+// Package initiator is a userspace AoE initiator for discover, tests, the demo and the
 // benchmark: the client side of everything that target serves.
 //
 //	Initiator ── Discover, Exchange ──────────────────────────┐
@@ -120,20 +120,29 @@ func (i *Initiator) Discover(wait time.Duration) ([]Found, error) {
 
 // query broadcasts one config query to addr and collects its answers.
 func (i *Initiator) query(addr aoe.Addr, wait time.Duration, first bool) ([]Found, error) {
-	i.tag = ownTag | (i.tag + 1)
-	if err := sendOne(i.link, i.queryFrame(addr)); err != nil {
-		return nil, err
-	}
 	var found []Found
-	err := i.collect(wait, func(reply []byte) bool {
-		f, ok := i.answer(reply, addr)
-		if !ok || seen(found, f) {
+	err := i.Ask(addr, wait, func(f Found, _ time.Duration) bool {
+		if seen(found, f) {
 			return false
 		}
 		found = append(found, f)
 		return first
 	})
 	return found, err
+}
+
+// Ask broadcasts one config query to addr and calls each for every answer that
+// arrives within wait, with the time since the query, until each returns true.
+func (i *Initiator) Ask(addr aoe.Addr, wait time.Duration, each func(Found, time.Duration) bool) error {
+	i.tag = ownTag | (i.tag + 1)
+	asked := time.Now()
+	if err := sendOne(i.link, i.queryFrame(addr)); err != nil {
+		return err
+	}
+	return i.collect(wait, func(reply []byte) bool {
+		f, ok := i.answer(reply, addr)
+		return ok && each(f, time.Since(asked))
+	})
 }
 
 // queryFrame asks addr who it is, under the tag of the last query.
