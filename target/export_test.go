@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"vbladefs/target/aoe"
@@ -271,3 +272,12 @@ func neighboursOf(t *Target, netif string) *neighbours {
 
 // Intersect reports whether two patterns have a text in common.
 func Intersect(a, b string) bool { return intersect(a, b) }
+
+// BucketOf is the bucket of a Latency that a time is counted in.
+func BucketOf(took time.Duration) int { return bucketOf(int64(took)) }
+
+// LatenciesSize is what the latencies of a port take.
+var LatenciesSize = reflect.TypeFor[latencies]().Size()
+
+// MaxClients is how many initiators a worker remembers.
+const MaxClients = maxClients

@@ -179,6 +179,8 @@ type binding struct {
 	force   bool    // even if another machine answers for the address
 	ports   []*port // one for each interface that it is on now; guarded by Target.mu
 	past    Stats   // of the ports that it had on interfaces since gone; guarded by Target.mu
+	// pastTimes are theirs, too; nil: none. Guarded by Target.mu.
+	pastTimes *Latencies
 
 	held  map[string]string // why it has no port on an interface, by that; changed with Target.ops and Target.mu held
 	wants place[*binding]   // in Target.wanting
@@ -204,6 +206,7 @@ type port struct {
 	repeats atomic.Uint32          // requests of latest in that second
 	counts  counters
 
+	times     atomic.Pointer[latencies] // nil before the first transfer
 	hosts     *hosts
 	conflicts conflicts
 

@@ -201,6 +201,7 @@ func (t *Target) detach(ports []*port) error {
 		p.netif.ports.remove(&p.place)
 		p.binding.ports = slices.DeleteFunc(slices.Clone(p.binding.ports), func(q *port) bool { return q == p })
 		p.counts.addTo(&p.binding.past)
+		p.binding.keepTimes(p)
 		t.mu.Unlock()
 		p.blade.release(p)
 		p.netif.leave(p.blade.drive.device.Load())

@@ -32,7 +32,7 @@ type request struct {
 	lba      uint64 // in the store
 	sectors  int
 	turn     uint64 // of device.initiatorCache when a barrier entered
-	began    int64  // when it was blocked or submitted, by the clock of w; 0: neither
+	began    int64  // the turn in which it came, by the clock of w
 	blockers int    // earlier requests that it waits for; guarded by device.order.mu
 }
 

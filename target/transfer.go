@@ -26,7 +26,7 @@ func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q 
 		return
 	}
 	w.said.depth += uint64(p.counts.inFlight.Add(1)) // p has just been heard
-	r.began = 0
+	r.began = w.now()
 	r.port, r.device, r.header, r.ata = p, d, h, a
 	r.op, r.lba, r.sectors = op, p.window.first+q.LBA, q.Sectors
 	if op == opBarrier {
@@ -39,7 +39,6 @@ func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q 
 		r.op = OpWriteDurable
 	}
 	if !free {
-		r.began = w.now()
 		copy(r.data(), payload)
 		return
 	}
@@ -83,12 +82,8 @@ func (w *worker) start(r *request) {
 	w.submit(r, op)
 }
 
-// submit hands r to the queue to be done meanwhile. Its time begins here unless
-// it was blocked before.
+// submit hands r to the queue to be done meanwhile.
 func (w *worker) submit(r *request, op Op) {
-	if r.began == 0 {
-		r.began = w.now()
-	}
 	w.queue.Submit(r.device.store, op, r.data(), r.offset(), r.token)
 }
 
@@ -154,6 +149,7 @@ func (w *worker) answer(r *request, err error) {
 		argument(r.ata, result).Put(b)
 		w.queueReply(padded(b, aoe.ATASize), nil, r)
 	}
+	w.time(r, transferKind(r.op))
 	counts.inFlight.Add(-1)
 }
 
@@ -165,14 +161,8 @@ func transient(err error) bool {
 		(errno == syscall.ENOMEM || errno == syscall.EAGAIN || errno == syscall.EINTR || errno == syscall.ENOBUFS)
 }
 
-// took is how long r waited, in nanoseconds; 0 for what was done at once, the
-// time of which nobody has asked for.
-func (w *worker) took(r *request) int64 {
-	if r.began == 0 {
-		return 0
-	}
-	return w.now() - r.began
-}
+// took is how long r waited, in nanoseconds; 0 for what was done at once.
+func (w *worker) took(r *request) int64 { return w.now() - r.began }
 
 // count counts a transfer that succeeded, after so many nanoseconds.
 func (p *port) count(r *request, took int64) {

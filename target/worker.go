@@ -37,6 +37,7 @@ type worker struct {
 	said   run     // of requests of this batch, to be counted
 	began  time.Time
 	clock  int64 // nanoseconds since then, as of this turn; 0: nobody has asked for it, see now
+	ended  int64 // and as of the end of this turn; 0: nobody has asked for it
 
 	received, sent Traffic // since the last tick
 
@@ -62,6 +63,9 @@ type worker struct {
 	payloads [][]byte
 	sending  []*request
 	bytes    int // of headers and payloads
+	timed    []timedRun
+
+	initiators clients
 
 	mail    mailbox
 	stopped bool
@@ -82,7 +86,7 @@ func newWorker(t *Target, n *netif) (*worker, error) {
 		budget: wildcardBudget{left: wildcardsAtOnce},
 		ready:  make([]*request, 0, t.requests), scratch: make([]byte, batchFrames*replyStride),
 		headers: make([][]byte, 0, batchFrames), payloads: make([][]byte, 0, batchFrames),
-		sending: make([]*request, 0, batchFrames)}
+		sending: make([]*request, 0, batchFrames), timed: make([]timedRun, 0, batchFrames)}
 	w.mail.ready = make([]*request, 0, t.requests)
 	memory, err := t.parts.AllocBuffers(PoolBytes(t.requests))
 	if err != nil {
@@ -128,6 +132,7 @@ func (w *worker) idle() {
 	start := time.Now()
 	w.tick(start)
 	for now := start; now.Sub(start) < w.poll.window; {
+		w.sawClock(now)
 		if w.turn() || w.stopped {
 			return
 		}
@@ -146,7 +151,11 @@ func (w *worker) idle() {
 	woken := time.Now()
 	w.poll.slept(start, woken)
 	w.tick(woken)
+	w.sawClock(woken)
 }
+
+// sawClock makes now the time of the turn that comes next.
+func (w *worker) sawClock(now time.Time) { w.clock = int64(now.Sub(w.began)) }
 
 // tick sets the second of w, and shows what passed its link.
 func (w *worker) tick(now time.Time) {
@@ -155,8 +164,9 @@ func (w *worker) tick(now time.Time) {
 	w.netif.sent.take(&w.sent)
 }
 
-// now is the time of this turn, in nanoseconds since w began: that of the first
-// call, as one reading of the clock costs as much as a third of a request.
+// now is the time of this turn, in nanoseconds since w began: that of the reading at
+// the end of the turn before, or if there was none, that of the first call. One
+// reading of the clock costs as much as a third of a request.
 func (w *worker) now() int64 {
 	if w.clock == 0 {
 		w.clock = int64(time.Since(w.began))
@@ -168,7 +178,7 @@ func (w *worker) now() int64 {
 func (w *worker) turn() bool {
 	busy := false
 	info := w.netif.info.Load()
-	w.mac, w.room, w.wildcards, w.clock = aoe.MAC(info.MAC), w.netif.mtu()+aoe.EthernetSize, 0, 0
+	w.mac, w.room, w.wildcards, w.ended = aoe.MAC(info.MAC), w.netif.mtu()+aoe.EthernetSize, 0, 0
 	if w.mail.waiting.Load() {
 		w.readMail()
 		busy, w.clock = true, 0 // what it called may have waited
@@ -184,6 +194,7 @@ func (w *worker) turn() bool {
 		w.lose(w.broken)
 		busy = true
 	}
+	w.clock = w.ended // what comes next has come since then
 	return busy
 }
 
@@ -247,6 +258,7 @@ func (w *worker) send() {
 		_, w.broken = w.link.Send(w.headers, w.payloads)
 		w.sent.batch(len(w.headers), w.bytes)
 	}
+	w.countTimed()
 	w.headers, w.payloads, w.bytes = w.headers[:0], w.payloads[:0], 0
 	for _, r := range w.sending {
 		w.pool.put(r)
