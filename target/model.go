@@ -107,6 +107,7 @@ type rules struct {
 	access  *permissions
 	loud    bool   // configured: announced to all, whatever the rest says
 	edits   uint64 // changes by initiators, so far
+	traces  []*Trace
 }
 
 // admits reports whether src gets any answer.
@@ -227,6 +228,7 @@ func (p *port) readOnly(d *device) bool { return d.store.ReadOnly() || p.locked.
 // mostly its home, and anyone reads them.
 type counters struct {
 	inFlight             atomic.Int32
+	failedAt             atomic.Uint32 // the second of the last transfer that failed; 0: none has
 	reads, readSectors   atomic.Uint64
 	writes, writeSectors atomic.Uint64
 	others, errors       atomic.Uint64

@@ -66,10 +66,19 @@ func (w *worker) frame(t *table, frame []byte) {
 	}
 }
 
-// request serves a frame that names p, from the header on. Whether it may is for
-// admits, which a host that lists shut out does not pass, and for gate, see there.
+// request serves a frame that names p, from the header on.
 func (w *worker) request(p *port, h aoe.Header, frame []byte) {
 	rules := p.rules.Load()
+	w.fate = fate{}
+	w.serve(p, rules, h, frame)
+	if len(rules.traces) > 0 {
+		w.traceRequest(rules.traces, h, frame)
+	}
+}
+
+// serve is request, but for those who trace it. Whether it may be served is for
+// admits, which a host that lists shut out does not pass, and for gate, see there.
+func (w *worker) serve(p *port, rules *rules, h aoe.Header, frame []byte) {
 	if !rules.admits(h.Src) || p.sectors.Load() == 0 {
 		p.counts.dropped.Add(1)
 		return
@@ -128,6 +137,7 @@ func (w *worker) fail(p *port, reply aoe.Header, code aoe.ErrorCode) {
 	reply.Fail(code).Put(b)
 	w.queueReply(b[:aoe.MinFrame], nil, nil)
 	p.counts.errors.Add(1)
+	w.fate = fate{TraceAoEError, uint8(code)}
 }
 
 // ataCommand serves command 0, which asks for q.
@@ -209,8 +219,10 @@ func (w *worker) result(p *port, reply aoe.Header, a aoe.ATA, q ata.Request, g a
 	if g.Command&ata.ERR != 0 {
 		p.counts.ataErrors.Add(1)
 		p.counts.errors.Add(1)
+		w.fate = fate{TraceATAError, g.Feature}
 	} else {
 		p.counts.others.Add(1)
+		w.fate.outcome = TraceDone
 	}
 }
 
@@ -231,4 +243,5 @@ func (w *worker) dataReply(p *port, b []byte, reply aoe.Header, a aoe.ATA) {
 	argument(a, registers(a).Done()).Put(b)
 	w.queueReply(b[:aoe.ATASize+ata.SectorSize], nil, nil)
 	p.counts.others.Add(1)
+	w.fate.outcome = TraceDone
 }

@@ -36,6 +36,7 @@ func (w *worker) configCommand(p *port, reply aoe.Header, frame []byte) bool {
 		}
 		p.counts.errors.Add(1)
 		w.config(p, reply.Fail(aoe.ErrConfigString), c.Command)
+		w.fate = fate{TraceAoEError, uint8(aoe.ErrConfigString)}
 		return true
 	}
 	p.counts.others.Add(1)
@@ -69,6 +70,7 @@ func (w *worker) config(p *port, header aoe.Header, command aoe.ConfigCommand) {
 		String:   text,
 	}.Put(b)
 	w.queueReply(padded(b, end), nil, nil)
+	w.fate.outcome = TraceDone
 }
 
 // announce tells the segment of p with a config reply that nobody asked for:

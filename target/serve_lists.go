@@ -17,6 +17,7 @@ func (w *worker) maskCommand(p *port, reply aoe.Header, frame []byte) bool {
 	if m.Command == aoe.MaskEdit && !w.mayEdit() {
 		return false
 	}
+	w.fate.outcome = TraceDone
 	b := w.reply()
 	reply.Put(b)
 	if m.Command == aoe.MaskEdit {
@@ -89,6 +90,7 @@ func (w *worker) reserveCommand(p *port, h, reply aoe.Header, frame []byte) bool
 		w.fail(p, reply, aoe.ErrReserved)
 		return true
 	}
+	w.fate.outcome = TraceDone
 	b := w.reply()
 	reply.Put(b)
 	list, end := p.rules.Load().reserve, aoe.ReserveSize

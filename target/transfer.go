@@ -23,8 +23,10 @@ func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q 
 	if r == nil {
 		p.counts.full.Add(1)
 		p.counts.dropped.Add(1)
+		w.fate.outcome = TraceFull
 		return
 	}
+	w.fate.outcome = underWay
 	w.said.depth += uint64(p.counts.inFlight.Add(1)) // p has just been heard
 	r.began = w.now()
 	r.port, r.device, r.header, r.ata = p, d, h, a
@@ -118,6 +120,7 @@ func (w *worker) answer(r *request, err error) {
 		// error for the end of the disk.
 		counts.dropped.Add(1)
 		counts.inFlight.Add(-1)
+		w.traceTransfer(r, TraceNoRoom, 0)
 		w.pool.put(r)
 		return
 	}
@@ -128,6 +131,8 @@ func (w *worker) answer(r *request, err error) {
 		result = result.Failed(ata.UNC, uint8(r.sectors))
 		counts.ataErrors.Add(1)
 		counts.errors.Add(1)
+		counts.failedAt.Store(w.second)
+		w.traceTransfer(r, TraceATAError, result.Feature)
 		if n := counts.failures.Add(1); n&(n-1) == 0 { // 1, 2, 4, 8 …: enough to know
 			go w.target.logFailure(p, r.op, r.lba-p.window.first, r.sectors, n, err)
 		}
@@ -137,6 +142,7 @@ func (w *worker) answer(r *request, err error) {
 			r.device.initiatorCache.flushed(r.turn)
 		}
 		p.count(r, w.took(r))
+		w.traceTransfer(r, TraceDone, 0)
 	}
 	if r.op == OpRead && err == nil {
 		w.makeRoom()

@@ -64,6 +64,7 @@ type worker struct {
 	sending  []*request
 	bytes    int // of headers and payloads
 	timed    []timedRun
+	fate     fate // of the request that is being served
 
 	initiators clients
 
