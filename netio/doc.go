@@ -15,7 +15,8 @@
 // or to everyone that arrived on this very interface, and nothing tagged for a VLAN.
 //
 // A Group is several links on one interface, for owners that share it: the kernel gives each frame to one of
-// them, chosen by the AoE address that it names.
+// them, chosen by the AoE address that it names. It can go from one process to another (inherit.go), and another Group can
+// take its place (cut.go), without a frame being lost.
 //
 // Lookup, List and Watch tell which interfaces exist and what becomes of them.
 //

@@ -22,6 +22,7 @@ type Group struct {
 	rings    []*ringLink          // the links, when there are several
 	steering *steering            // when there are several
 	filter   []bpf.RawInstruction // what the links receive once they have started
+	standIn  bool
 }
 
 // MaxGroup is the most links of a Group, what the kernel lets a fanout group have.
@@ -39,7 +40,7 @@ func OpenGroup(netif string, n int, o Options) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Inherit != nil {
+	if len(o.Inherit) > 0 {
 		if g := inherit(ifi, n, o); g != nil {
 			return g, nil
 		}
@@ -116,6 +117,10 @@ func (g *Group) join(ifi Interface, ringBytes int) error {
 
 // Links returns the links, at least one. The caller closes them.
 func (g *Group) Links() []Link { return g.links }
+
+// StandIn tells that the links are inherited, and not what was asked for: they serve until another group takes their place,
+// see Skip.
+func (g *Group) StandIn() bool { return g.standIn }
 
 // Steer has frames for shelf.slot come to link number i from now on; frames that are on their way may
 // still come to the one before, see Settle. Steering an address to link 0 forgets it.

@@ -9,7 +9,7 @@ import (
 
 // A ring link can go from one process to another without losing a frame, or bringing one twice: the socket and its ring stay
 // the kernel's, which goes on to put frames there, and the other process maps the same memory and takes them out from where
-// the first one stopped.
+// the first one stopped. Where that wants other links, those that it has inherited stand in until it has them: see cut.go.
 
 // Shared describes a ring link to the process that inherits it. It is plain data.
 type Shared struct {
@@ -24,31 +24,37 @@ type Inherited struct {
 	FD int
 }
 
-// Share describes l, a link that OpenGroup made alone on its interface, and returns the descriptor of its socket, which stays
-// l's; not ok: l is of a kind that cannot be inherited. Its owner has released all frames, and takes none until the other
-// process has either given up or closed its own; if that has taken some, l is of use for nothing but Close.
-func Share(l Link) (s Shared, fd int, ok bool) {
-	r, ok := l.(*ringLink)
-	if !ok || r.closed || r.rx.held > 0 {
-		return Shared{}, -1, false
+// Share describes l, one of the links of an interface, and returns the descriptors of its sockets, which stay
+// l's: several of a link that stands in for several. Not ok: l is of a kind that cannot be inherited. Its owner has released
+// all frames, and takes none until the other process has either given up or closed its own; if that has taken some, l is of
+// use for nothing but Close.
+func Share(l Link) (shared []Shared, fds []int, ok bool) {
+	var rings []*ringLink
+	switch l := l.(type) {
+	case *ringLink:
+		rings = []*ringLink{l}
+	case *bundle:
+		rings = l.rings
 	}
-	s = r.shape
-	block := r.rx.next.offset / int(s.BlockBytes)
-	s.Next = uint32(block*r.rx.perBlock + r.rx.perBlock - r.rx.next.left)
-	return s, r.fd, true
+	for _, r := range rings {
+		if r.closed || r.rx.held > 0 {
+			return nil, nil, false
+		}
+		shared, fds = append(shared, r.share()), append(fds, r.fd)
+	}
+	return shared, fds, len(rings) > 0
 }
 
-// fits says why a link that was shared cannot be what o asks for on ifi; empty: it can.
-func (s Shared) fits(ifi Interface, o Options) string {
-	switch {
-	case o.Kind != "ring" && o.Kind != "" && o.Kind != "auto":
-		return "a link of kind " + o.Kind + " is wanted"
-	case s.RingBytes != o.RingBytes:
-		return fmt.Sprintf("its ring was made for %d bytes, and %d are wanted", s.RingBytes, o.RingBytes)
-	case s.Index != ifi.Index || s.MTU != ifi.MTU:
-		return "the interface has changed"
-	}
-	return ""
+func (l *ringLink) share() Shared {
+	s := l.shape
+	block := l.rx.next.offset / int(s.BlockBytes)
+	s.Next = uint32(block*l.rx.perBlock + l.rx.perBlock - l.rx.next.left)
+	return s
+}
+
+// fits tells whether a link that was shared is what o asks for on ifi.
+func (s Shared) fits(ifi Interface, o Options) bool {
+	return (o.Kind == "ring" || o.Kind == "" || o.Kind == "auto") && s.RingBytes == o.RingBytes && s.MTU == ifi.MTU
 }
 
 // inheritRing makes a link of one that another process has shared. It owns the descriptor, also when it fails.
@@ -103,21 +109,51 @@ func checkShape(r unix.TpacketReq, next uint32) error {
 	return nil
 }
 
-// inherit is OpenGroup of a link that another process has shared; nil: it cannot be used, which is logged.
+// inherit is OpenGroup of links that another process has shared; nil: they cannot be used, which is logged.
 func inherit(ifi Interface, n int, o Options) *Group {
-	why := o.Inherit.fits(ifi, o)
-	if n > 1 {
-		why = fmt.Sprintf("%d links are wanted", n)
+	links, err := inheritRings(ifi, o.Inherit)
+	if err != nil {
+		if o.Log != nil {
+			o.Log(fmt.Sprintf("interface %s: frames that come at this moment are lost, and initiators repeat them: %v", ifi.Name, err))
+		}
+		return nil
 	}
-	if why != "" {
-		unix.Close(o.Inherit.FD)
-	} else if l, err := inheritRing(ifi, *o.Inherit); err == nil {
-		return &Group{links: []Link{l}}
-	} else {
-		why = err.Error()
+	g := &Group{links: []Link{links[0]}}
+	if len(links) > 1 {
+		b, err := newBundle(links)
+		if err != nil && o.Log != nil {
+			o.Log(fmt.Sprintf("interface %s: frames that come at this moment are lost, and initiators repeat them: %v", ifi.Name, err))
+		}
+		if err != nil {
+			return nil
+		}
+		g.links[0] = b
 	}
-	if o.Log != nil {
-		o.Log(fmt.Sprintf("interface %s: frames that come at this moment are lost, and initiators repeat them: the link cannot be taken over, as %s", ifi.Name, why))
+	g.standIn = n != 1 || len(links) != 1 || !links[0].shape.fits(ifi, o)
+	return g
+}
+
+// inheritRings makes links of all that another process has shared, or of none. It owns the descriptors.
+func inheritRings(ifi Interface, shared []Inherited) (links []*ringLink, err error) {
+	for _, from := range shared {
+		var l *ringLink
+		switch {
+		case err != nil:
+		case from.Index != ifi.Index:
+			err = fmt.Errorf("the link that another process has shared is of another interface, number %d and not %d", from.Index, ifi.Index)
+		default:
+			if l, err = inheritRing(ifi, from); err == nil {
+				links = append(links, l)
+			}
+			continue // inheritRing has closed it
+		}
+		_ = unix.Close(from.FD)
 	}
-	return nil
+	if err == nil {
+		return links, nil
+	}
+	for _, l := range links {
+		err = errors.Join(err, l.Close())
+	}
+	return nil, err
 }

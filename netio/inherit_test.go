@@ -27,10 +27,11 @@ func openGroupIn(t *testing.T, ns netiotest.Netns, netif string, o Options) Link
 // passOn gives a link to another owner, as another process would get it.
 func passOn(t *testing.T, l Link) *Inherited {
 	t.Helper()
-	s, fd, ok := Share(l)
-	if !ok {
+	shared, fds, ok := Share(l)
+	if !ok || len(shared) != 1 {
 		t.Fatal("the link cannot be shared")
 	}
+	s, fd := shared[0], fds[0]
 	text, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +88,7 @@ func TestInheritLosesNothing(t *testing.T) {
 		took(sent - want - 13)
 		in := passOn(t, to)
 		old := to
-		to = openGroupIn(t, here, "eth0", Options{RingBytes: 256 << 10, Inherit: in, Log: func(m string) { t.Error(m) }})
+		to = openGroupIn(t, here, "eth0", Options{RingBytes: 256 << 10, Inherit: []Inherited{*in}, Log: func(m string) { t.Error(m) }})
 		if err := old.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -103,32 +104,41 @@ func TestInheritLosesNothing(t *testing.T) {
 	}
 }
 
-// What cannot go on is opened anew, and said.
+// What is not what is wanted stands in for it, and what cannot go on is opened anew.
 func TestInheritSomethingElse(t *testing.T) {
 	here, _ := netiotest.Pair(t, 1500)
 	for name, c := range map[string]struct {
-		change func(*Options)
-		says   string
+		change  func(*Options, *Inherited)
+		standIn bool
+		says    string
 	}{
-		"another ring":      {func(o *Options) { o.RingBytes *= 2 }, "are wanted"},
-		"another kind":      {func(o *Options) { o.Kind = "raw" }, "kind raw"},
-		"another MTU":       {func(o *Options) { o.Inherit.MTU = 9000 }, "has changed"},
-		"another interface": {func(o *Options) { o.Inherit.Index++ }, "has changed"},
-		"a foreign shape":   {func(o *Options) { o.Inherit.Slot = 1 }, "that is none"},
-		"no such slot":      {func(o *Options) { o.Inherit.Next = 1 << 30 }, "that is none"},
-		"another length":    {func(o *Options) { o.Inherit.Blocks *= 2; o.Inherit.SlotsIn *= 2 }, "mapping"},
+		"the same":          {func(*Options, *Inherited) {}, false, ""},
+		"another ring":      {func(o *Options, _ *Inherited) { o.RingBytes *= 2 }, true, ""},
+		"another kind":      {func(o *Options, _ *Inherited) { o.Kind = "raw" }, true, ""},
+		"another MTU":       {func(_ *Options, in *Inherited) { in.MTU = 9000 }, true, ""},
+		"another interface": {func(_ *Options, in *Inherited) { in.Index++ }, false, "another interface"},
+		"a foreign shape":   {func(_ *Options, in *Inherited) { in.Slot = 1 }, false, "that is none"},
+		"no such slot":      {func(_ *Options, in *Inherited) { in.Next = 1 << 30 }, false, "that is none"},
+		"another length":    {func(_ *Options, in *Inherited) { in.Blocks *= 2; in.SlotsIn *= 2 }, false, "mapping"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			old := openGroupIn(t, here, "eth0", Options{RingBytes: 1 << 20})
 			defer old.Close()
 			before, said := countFDs(t), ""
-			o := Options{RingBytes: 1 << 20, Inherit: passOn(t, old), Log: func(m string) { said += m }}
-			c.change(&o)
-			l := openGroupIn(t, here, "eth0", o)
-			if !strings.Contains(said, c.says) || !strings.Contains(said, "eth0") {
-				t.Errorf("said %q, want %q", said, c.says)
+			in := passOn(t, old)
+			o := Options{RingBytes: 1 << 20, Log: func(m string) { said += m }}
+			c.change(&o, in)
+			o.Inherit = []Inherited{*in}
+			var g *Group
+			var err error
+			here.Do(func() { g, err = OpenGroup("eth0", 1, o) })
+			if err != nil {
+				t.Fatal(err)
 			}
-			if err := l.Close(); err != nil {
+			if g.StandIn() != c.standIn || c.says == "" && said != "" || !strings.Contains(said, c.says) || said != "" && !strings.Contains(said, "eth0") {
+				t.Errorf("a stand-in: %v, said %q, want %q", g.StandIn(), said, c.says)
+			}
+			if err := g.Links()[0].Close(); err != nil {
 				t.Error(err)
 			}
 			if after := countFDs(t); after != before {

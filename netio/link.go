@@ -77,9 +77,10 @@ type Options struct {
 	// AoE frames pass, but an xdp link leaves those with the flag to others.
 	Replies bool
 
-	// Inherit, when set, is a link that another process has shared, for OpenGroup to go on with. Where it is not what the
-	// other options ask for, it is closed, Log is told, and links are opened as always.
-	Inherit *Inherited
+	// Inherit are the links of the interface that another process has shared, for OpenGroup to go on with. Where they are not
+	// what the other options ask for, the group is a StandIn. Where they cannot be used they are closed, Log is told, and
+	// links are opened as always.
+	Inherit []Inherited
 
 	// Log, when set, is told in one line why the first choice could not be had, and Note how an xdp link
 	// works. Open calls them before it returns.

@@ -19,6 +19,8 @@ type rxRing struct {
 	next     cursor // the slot that take looks at
 	first    cursor // the oldest slot not released; next is held slots further on
 	held     int
+
+	from, until int64 // see Only; 0: no bound
 }
 
 // cursor is a place in the ring.
@@ -66,12 +68,16 @@ func (r *rxRing) take(frames [][]byte) (n, dropped int) {
 		r.advance(&r.next)
 		r.held++
 		frame, ok := slotFrame(slot)
-		if h := header(slot); ok && !stale(now, h.Sec, h.Nsec) {
+		h := header(slot)
+		others := r.from|r.until != 0 && r.elsewhere(now, int64(h.Sec)*1e9+int64(h.Nsec))
+		if ok && !others && !stale(now, h.Sec, h.Nsec) {
 			frames[n] = frame
 			n++
 			continue
 		}
-		dropped++
+		if !others {
+			dropped++
+		}
 		if r.held == 1 {
 			// Nothing is lent, so the owner may not call Release.
 			r.release()

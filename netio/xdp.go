@@ -114,8 +114,13 @@ func (l *xdpLink) noticeSource(headers [][]byte) {
 	_ = l.follow() // an interface that is gone shows when sending
 }
 
-func (l *xdpLink) FD() int           { return l.pollable }
-func (l *xdpLink) Kind() string      { return "xdp" }
+func (l *xdpLink) FD() int      { return l.pollable }
+func (l *xdpLink) Kind() string { return "xdp" }
+
+// Stamp, Skip and Only do nothing: what comes here comes to no packet socket, and waits for its owner.
+func (l *xdpLink) Stamp(bool) error  { return nil }
+func (l *xdpLink) Skip()             {}
+func (l *xdpLink) Only(int64, int64) {}
 func (l *xdpLink) SendDrops() uint64 { return l.tx.drops.Load() + l.packets.drops.Load() }
 
 func (l *xdpLink) ReceiveDrops() uint64 {

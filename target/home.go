@@ -50,15 +50,17 @@ func (n *netif) leave(d *device) {
 	}
 }
 
-// spread finds new homes for all devices of n, which has another number of
-// links now; none receives yet.
-func (n *netif) spread() {
+// spread finds new homes for all devices of n, which is to have another number of
+// links. The ports do not know them yet.
+func (n *netif) spread() map[*port]*worker {
 	for p := range n.ports.all {
 		n.leave(p.blade.drive.device.Load())
 	}
+	homes := make(map[*port]*worker, n.ports.length)
 	for p := range n.ports.all {
-		p.home.Store(n.join(p.blade.drive.device.Load(), nil))
+		homes[p] = n.join(p.blade.drive.device.Load(), nil)
 	}
+	return homes
 }
 
 // steer has the frames of an address come to w. Without links there is nothing

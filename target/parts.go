@@ -30,6 +30,20 @@ type Link interface {
 	Close() error
 }
 
+// A Cutter is a Link that another one on the same interface can take the place of, or
+// that can take another one's place: both are open for a while, and each frame is
+// brought by one of the two.
+type Cutter interface {
+	// Stamp has frames be stamped for both alike, or not any more. Any goroutine may
+	// call it; the owner calls the others.
+	Stamp(on bool) error
+	// Skip passes over what waits, as the other link brings it.
+	Skip()
+	// Only has Receive bring only what came from one moment on and before another, in
+	// nanoseconds of CLOCK_REALTIME; 0 is no bound.
+	Only(from, until int64)
+}
+
 // LinkGroup is the links that the workers of one interface have, one each. It
 // gives every frame to one link only, and the frames of an address in order:
 // what is steered nowhere else to the first. While the interface comes and goes
@@ -47,6 +61,9 @@ type LinkGroup interface {
 	// Close frees what there is besides the links.
 	Close() error
 }
+
+// A StandInGroup may be one that serves until there is time to open another.
+type StandInGroup interface{ StandIn() bool }
 
 // ReplyListener is a LinkGroup some of whose links bring requests only. Listen
 // calls heard for each reply that comes to the interface, until end, which is nil

@@ -19,7 +19,9 @@ func (t *Target) relink(n *netif) error {
 	}
 	links := group.Links()
 	n.group = group
-	if err := t.start(n, len(links)); err != nil {
+	homes, err := t.start(n, group, len(links))
+	moveIn(homes)
+	if err != nil {
 		for _, l := range links {
 			err = errors.Join(err, l.Close())
 		}
@@ -36,28 +38,41 @@ func (t *Target) relink(n *netif) error {
 	return nil
 }
 
-// start spreads the ports of n over as many workers as its new group has links,
-// steers their frames there, and has the links receive.
-func (t *Target) start(n *netif, lanes int) error {
+// start spreads the ports of n over as many workers as a new group has links,
+// steers their frames there, and has the links receive. The ports are to move to
+// those homes when nothing else receives.
+func (t *Target) start(n *netif, group LinkGroup, lanes int) (homes map[*port]*worker, err error) {
 	for len(n.workers) < lanes {
 		if err := t.addWorker(n); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if n.lanes != lanes {
 		t.mu.Lock()
 		n.lanes = lanes
 		t.mu.Unlock()
-		n.spread()
+		homes = n.spread()
 	}
 	for p := range n.ports.all {
-		if w := p.home.Load(); w.index > 0 { // all begin at the first
-			if err := n.steer(p.blade.addr, w); err != nil {
-				return err
-			}
+		w := homes[p]
+		if w == nil {
+			w = p.home.Load()
+		}
+		if w.index == 0 {
+			continue // all begin there
+		}
+		if err := group.Steer(p.blade.addr.Shelf, p.blade.addr.Slot, w.index); err != nil {
+			return homes, err
 		}
 	}
-	return n.group.Start()
+	return homes, group.Start()
+}
+
+// moveIn tells ports their new homes.
+func moveIn(homes map[*port]*worker) {
+	for p, w := range homes {
+		p.home.Store(w)
+	}
 }
 
 // unlink has the workers of n serve what has arrived and close their links.
@@ -90,8 +105,13 @@ func (n *netif) closeGroup() {
 		return
 	}
 	n.neighbours.deafen()
-	if err := n.group.Close(); err != nil {
+	n.discard(n.group)
+	n.group = nil
+}
+
+// discard closes a group whose links are closed.
+func (n *netif) discard(group LinkGroup) {
+	if err := group.Close(); err != nil {
 		n.workers[0].target.log.WithError(err).Warnf("interface %s: closing what spreads its frames", n.name())
 	}
-	n.group = nil
 }

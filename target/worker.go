@@ -277,6 +277,11 @@ func (w *worker) lose(err error) {
 // closeLink closes the link, if there is one, and keeps its counts.
 func (w *worker) closeLink() {
 	w.netif.linked.Store(false)
+	w.dropLink()
+}
+
+// dropLink is closeLink of one that another is there for.
+func (w *worker) dropLink() {
 	if w.link == nil {
 		return
 	}

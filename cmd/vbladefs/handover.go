@@ -78,12 +78,15 @@ func (s *source) Rest(ctx context.Context) (takeover.Handover, []int, error) {
 	h.WriteThrough = s.held.WriteThrough()
 	var fds []int
 	for netif, links := range s.held.Links() {
-		shared, fd, err := engine.Share(links)
+		shared, own, err := engine.Share(links)
 		if err != nil {
 			s.server.log.WithError(err).Warnf("interface %s: frames that come at this moment are lost, and initiators repeat them", netif)
 			continue
 		}
-		h.Links, fds = append(h.Links, takeover.Link{Interface: netif, Shared: shared}), append(fds, fd)
+		for _, one := range shared {
+			h.Links = append(h.Links, takeover.Link{Interface: netif, Shared: one})
+		}
+		fds = append(fds, own...)
 	}
 	return h, fds, nil
 }

@@ -46,7 +46,11 @@ func (s *server) takeOver() error {
 		return errors.Join(err, hidden.Close())
 	}
 	s.goOn(from.Offer, rest, links, inherited)
-	return s.replace(from, hidden)
+	if err := s.replace(from, hidden); err != nil {
+		return err
+	}
+	go s.daemon.Settle()
+	return nil
 }
 
 // sameAs restores the state and makes sure that everything can be served as it is.
@@ -71,7 +75,7 @@ func (s *server) sameAs(offer takeover.Offer, inherited *engine.Inheritance) err
 }
 
 // goOn serves from where the other daemon has stopped.
-func (s *server) goOn(offer takeover.Offer, rest takeover.Handover, links map[string]netio.Inherited, inherited *engine.Inheritance) {
+func (s *server) goOn(offer takeover.Offer, rest takeover.Handover, links map[string][]netio.Inherited, inherited *engine.Inheritance) {
 	began, text := time.Now(), offer.State
 	if rest.State != nil {
 		text = rest.State

@@ -35,7 +35,7 @@ func TestTakeoverByOneThatEnds(t *testing.T) {
 				t.Fatalf("%d links: %v", len(links), err)
 			}
 			time.Sleep(20 * time.Millisecond) // frames wait
-			for _, l := range links {
+			for _, l := range links["eth0"] {
 				_ = unix.Close(l.FD)
 			}
 		}

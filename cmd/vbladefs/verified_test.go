@@ -174,6 +174,21 @@ func (v *verified) goesOn(more uint64) {
 	}
 }
 
+// lost is how many frames, or replies to them, never came: those that were sent
+// again but for what was answered more than once, too late. The load has ended.
+func (v *verified) lost() uint64 {
+	e := v.exports[0].Engine()
+	c := e.Counters()
+	unanswered := func() uint64 { return c.Retransmits - min(c.Retransmits, c.Late+c.Duplicate) }
+	for end := time.Now().Add(time.Second); unanswered() > 0 && time.Now().Before(end); e.Wait(10 * time.Millisecond) {
+		if _, err := e.Poll(); err != nil {
+			v.t.Error(err)
+			break
+		}
+	}
+	return unanswered()
+}
+
 // check ends the load, reads everything back, and fails the test if anything was
 // ever wrong.
 func (v *verified) check() {
@@ -191,6 +206,6 @@ func (v *verified) check() {
 		v.t.Errorf("the client saw: %s", f)
 	}
 	c := v.exports[0].Engine().Counters()
-	v.t.Logf("%d requests on %d exports, %d at a time: %d sectors checked, %d bad, %d errors; %d frames sent again; longest request %v",
-		v.done.Load(), len(v.exports), len(v.jobs), checked, bad, len(v.failed), c.Retransmits, v.longest.Round(10*time.Microsecond))
+	v.t.Logf("%d requests on %d exports, %d at a time: %d sectors checked, %d bad, %d errors; %d frames sent again, %d lost; longest request %v",
+		v.done.Load(), len(v.exports), len(v.jobs), checked, bad, len(v.failed), c.Retransmits, v.lost(), v.longest.Round(10*time.Microsecond))
 }

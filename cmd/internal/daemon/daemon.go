@@ -90,6 +90,10 @@ func (d *Daemon) GoOn(writeThrough []string) {
 	d.target.LinkAnew()
 }
 
+// Settle ends what GoOn left for later, as nobody waits for it: links that are not
+// those of the other process, where others are wanted.
+func (d *Daemon) Settle() { d.target.ReplaceStandIns() }
+
 // Unmount takes the control tree away, if there is one.
 func (d *Daemon) Unmount() error {
 	if d.tree == nil {

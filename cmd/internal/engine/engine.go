@@ -48,7 +48,7 @@ func New(o Options) *target.Target {
 			if o.Inherit.waiting() {
 				return openIdle(netif)
 			}
-			g, err := netio.OpenGroup(netif, workers, netio.Options{Kind: o.Link, RingBytes: o.RingBytes, Inherit: o.Inherit.link(netif),
+			g, err := netio.OpenGroup(netif, workers, netio.Options{Kind: o.Link, RingBytes: o.RingBytes, Inherit: o.Inherit.take(netif),
 				Log: func(m string) { o.Log.Warn(m) }, Note: func(m string) { o.Log.Info(m) }})
 			if err != nil {
 				return nil, err

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -21,7 +22,7 @@ type Inheritance struct {
 	mu     sync.Mutex // guards what follows
 	claims map[string]*os.File
 	joined map[string]bool
-	links  map[string]netio.Inherited // by interface
+	links  map[string][]netio.Inherited // by interface
 	waits  bool
 }
 
@@ -45,7 +46,7 @@ func (i *Inheritance) Unjoined() (keys []string) {
 
 // SetLinks gives the links, by interface, that the next ones are to go on with,
 // and has links receive from now on; it owns their descriptors.
-func (i *Inheritance) SetLinks(links map[string]netio.Inherited) {
+func (i *Inheritance) SetLinks(links map[string][]netio.Inherited) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.links, i.waits = links, false
@@ -61,8 +62,10 @@ func (i *Inheritance) End() {
 	for _, f := range i.claims {
 		_ = f.Close()
 	}
-	for _, l := range i.links {
-		_ = unix.Close(l.FD)
+	for _, links := range i.links {
+		for _, l := range links {
+			_ = unix.Close(l.FD)
+		}
 	}
 	i.claims, i.links = nil, nil
 }
@@ -92,19 +95,16 @@ func (i *Inheritance) waiting() bool {
 	return i.waits
 }
 
-// link takes the link of an interface; nil: there is none.
-func (i *Inheritance) link(netif string) *netio.Inherited {
+// take takes the links of an interface; none if there are none.
+func (i *Inheritance) take(netif string) []netio.Inherited {
 	if i == nil {
 		return nil
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	l, ok := i.links[netif]
-	if !ok {
-		return nil
-	}
+	links := i.links[netif]
 	delete(i.links, netif)
-	return &l
+	return links
 }
 
 // Claim is the descriptor of the claim of a store of this engine, which stays the
@@ -158,13 +158,17 @@ func (idleGroup) Start() error                   { return nil }
 func (idleGroup) Close() error                   { return nil }
 
 // Share describes the links of one interface to the process that inherits them.
-func Share(links []target.Link) (s netio.Shared, fd int, err error) {
-	if len(links) == 1 {
-		if l, ok := links[0].(netio.Link); ok {
-			if s, fd, ok := netio.Share(l); ok {
-				return s, fd, nil
-			}
+func Share(links []target.Link) (shared []netio.Shared, fds []int, err error) {
+	for _, link := range links {
+		l, ok := link.(netio.Link)
+		if !ok {
+			return nil, nil, errors.New("there is none yet")
 		}
+		s, fd, ok := netio.Share(l)
+		if !ok {
+			return nil, nil, fmt.Errorf("a link of kind %s cannot be handed over", l.Kind())
+		}
+		shared, fds = append(shared, s...), append(fds, fd...)
 	}
-	return netio.Shared{}, -1, errors.New("links of this kind cannot be handed over")
+	return shared, fds, nil
 }

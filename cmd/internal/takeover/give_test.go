@@ -3,6 +3,7 @@ package takeover
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -144,8 +145,10 @@ func take(dir string, steps int) error {
 		return nil
 	}
 	_, links, err := taker.Ready()
-	for _, l := range links {
-		unix.Close(l.FD)
+	for _, group := range links {
+		for _, l := range group {
+			unix.Close(l.FD)
+		}
 	}
 	if err != nil || steps < 3 {
 		return err
@@ -162,11 +165,11 @@ func TestOtherProtocol(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.Send(Hello{Protocol: 2}); err != nil {
+	if err := c.Send(Hello{Protocol: protocol + 1}); err != nil {
 		t.Fatal(err)
 	}
 	var o Offer
-	if _, err := c.Receive(&o); err != nil || !strings.Contains(o.Refused, "version 2") {
+	if _, err := c.Receive(&o); err != nil || !strings.Contains(o.Refused, fmt.Sprint("version ", protocol+1)) {
 		t.Errorf("%v, refused: %q", err, o.Refused)
 	}
 	if len(f.was()) > 0 {

@@ -59,7 +59,7 @@ func Ask(stateDir string, hello Hello) (*Taker, error) {
 }
 
 // Ready says that everything is open, and takes the rest.
-func (t *Taker) Ready() (Handover, map[string]netio.Inherited, error) {
+func (t *Taker) Ready() (Handover, map[string][]netio.Inherited, error) {
 	var h Handover
 	t.conn.Within(openTime)
 	if err := t.conn.Send(Ready{protocol}); err != nil {
@@ -78,12 +78,12 @@ func (t *Taker) Ready() (Handover, map[string]netio.Inherited, error) {
 		closeAll(files)
 		return h, nil, err
 	}
-	links := map[string]netio.Inherited{}
+	links := map[string][]netio.Inherited{}
 	for n, l := range h.Links {
 		fd, err := unix.FcntlInt(files[n].Fd(), unix.F_DUPFD_CLOEXEC, 0)
 		if err == nil {
 			_ = unix.SetNonblock(fd, true) // os.File has changed that
-			links[l.Interface] = netio.Inherited{Shared: l.Shared, FD: fd}
+			links[l.Interface] = append(links[l.Interface], netio.Inherited{Shared: l.Shared, FD: fd})
 		}
 	}
 	closeAll(files)

@@ -10,7 +10,8 @@
 //
 // Both have the stores open at once, the claims (flock(2), O_EXCL) belong to both,
 // and the receive rings are the same memory: no frame is lost, each is carried out
-// by one of the two, and in the order of arrival. Before Handover any failure
+// by one of the two, and in the order of arrival. Rings of another size or number
+// the new daemon opens when it has taken over, and lets them take the place of those. Before Handover any failure
 // leaves the running daemon as it was, and after it the running daemon goes on if
 // the new one dies before it has said Served.
 //
@@ -26,7 +27,7 @@ import (
 
 // protocol is the version of the conversation. Another one is refused; fields that
 // one of the two does not know are left out.
-const protocol = 1
+const protocol = 2
 
 // SocketPath is where a daemon that keeps its state in dir can be asked.
 func SocketPath(dir string) string { return filepath.Join(dir, "takeover") }
@@ -63,7 +64,7 @@ type Handover struct {
 	Links        []Link
 }
 
-// Link is the one of an interface, where it can be handed over.
+// Link is one of those of an interface, where they can be handed over.
 type Link struct {
 	Interface string
 	netio.Shared

@@ -1,0 +1,151 @@
+package target
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// This file puts new links in the place of those that stand in for them, without
+// losing a frame or carrying one out twice: old and new ones are open at once, a
+// moment is chosen, and what came before it is served from the old ones and what
+// came later from the new ones.
+
+// ReplaceStandIns opens links where others stand in for them.
+func (t *Target) ReplaceStandIns() {
+	t.ops.Lock()
+	defer t.ops.Unlock()
+	for _, n := range t.netifs {
+		if g, ok := n.group.(StandInGroup); t.closed || !ok || !g.StandIn() {
+			continue
+		}
+		if err := t.replace(n); err != nil {
+			t.log.WithError(err).Warnf("interface %s: frames that come at this moment are lost, and initiators repeat them", n.name())
+			t.linkAnew(n)
+		}
+	}
+}
+
+// replace puts new links in the place of that of the first worker.
+func (t *Target) replace(n *netif) error {
+	old := n.workers[0].opened.Load()
+	if old == nil {
+		return errors.New("it has gone")
+	}
+	leaving, ok := (*old).(Cutter)
+	if !ok {
+		return fmt.Errorf("a link of kind %s cannot be replaced while it serves", (*old).Kind())
+	}
+	group, err := t.parts.OpenLinks(n.name(), t.workers)
+	if err != nil {
+		return err
+	}
+	links := group.Links()
+	coming, err := cutters(links)
+	if err == nil {
+		err = t.replaceBy(n, group, links, leaving, coming)
+	}
+	if err != nil {
+		for _, l := range links {
+			err = errors.Join(err, l.Close())
+		}
+		n.discard(group)
+		return err
+	}
+	t.log.Infof("interface %s, MTU %d: %s", n.name(), n.info.Load().MTU, n.service(links[0].Kind()))
+	return nil
+}
+
+func cutters(links []Link) (list []Cutter, err error) {
+	for _, l := range links {
+		c, ok := l.(Cutter)
+		if !ok {
+			return nil, fmt.Errorf("a link of kind %s cannot take the place of another that serves", l.Kind())
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+func (t *Target) replaceBy(n *netif, group LinkGroup, links []Link, leaving Cutter, coming []Cutter) error {
+	if err := leaving.Stamp(true); err != nil { // it ends with the link
+		return err
+	}
+	lanes := n.lanes
+	homes, err := t.start(n, group, len(links))
+	if err != nil {
+		t.mu.Lock()
+		n.lanes = lanes
+		t.mu.Unlock()
+		n.spread() // where they are
+		return err
+	}
+	for end := time.Now().Add(stampsAfter); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		skip(coming)
+	}
+	resume := n.gather(func(w *worker) {
+		skip(coming)
+		moment := w.finishBefore(leaving)
+		for _, c := range coming {
+			c.Only(moment, 0)
+		}
+	})
+	n.closeGroup()
+	n.group = group
+	moveIn(homes)
+	for i, w := range n.workers[:n.lanes] {
+		w.opened.Store(&links[i])
+		w.link = links[i] // they rest
+	}
+	resume()
+	t.listen(n)
+	return nil
+}
+
+// stampsAfter is how long the kernel may take to stamp what comes in (a few
+// milliseconds, net/core/dev.c net_enable_timestamp).
+const stampsAfter = 30 * time.Millisecond
+
+func skip(links []Cutter) {
+	for _, c := range links {
+		c.Skip()
+	}
+}
+
+// gather has all workers of n rest between two turns until resume is called; the
+// first one calls f then.
+func (n *netif) gather(f func(*worker)) (resume func()) {
+	gate := make(chan struct{})
+	for _, w := range n.workers[1:] {
+		rests := make(chan struct{})
+		w.post(func() { close(rests); <-gate })
+		<-rests
+	}
+	done := make(chan struct{})
+	first := n.workers[0]
+	first.post(func() { f(first); close(done); <-gate })
+	<-done
+	return func() { close(gate) }
+}
+
+// stragglers is how long after a moment frames that came before it may come into a
+// link.
+const stragglers = 500 * time.Microsecond
+
+// finishBefore serves what came up to this moment, closes the link, and returns
+// the moment in nanoseconds of Unix time.
+func (w *worker) finishBefore(leaving Cutter) int64 {
+	w.serveArrived()
+	now := time.Now()
+	leaving.Only(0, now.UnixNano())
+	for w.link != nil && w.broken == nil {
+		busy := w.receive() || w.reap()
+		w.send()
+		if !busy && time.Since(now) > stragglers {
+			break
+		}
+	}
+	w.broken = nil
+	w.dropLink()
+	return now.UnixNano()
+}
