@@ -1,0 +1,66 @@
+package target_test
+
+import (
+	"testing"
+	"time"
+
+	"vbladefs/target"
+	"vbladefs/target/targettest"
+)
+
+// slowQueue is a queue whose worker hangs in it while stuck, which has room for one, is full.
+type slowQueue struct {
+	target.Queue
+	stuck chan struct{}
+}
+
+func (q slowQueue) Reap(tokens []uint64, errs []error) int {
+	q.stuck <- struct{}{}
+	<-q.stuck
+	return q.Queue.Reap(tokens, errs)
+}
+
+// Alive does not wait for a disk, and returns when there is no worker.
+func TestAlive(t *testing.T) {
+	rig := serving(t)
+	rig.Target().Alive()
+	m := rig.Machine()
+	m.SetMode(targettest.Held)
+	if r := answers(rig, "eth0", readFrame(blade, 1, 5, 1)); len(r) != 0 {
+		t.Fatal("a request that is held was answered")
+	}
+	rig.Target().Alive()
+	m.SetMode(targettest.Inline)
+	m.FinishAll()
+	rig.Collect("eth0", 1)
+	must(t, rig.Target().Do(target.RemoveBlade{Addr: blade}))
+	rig.Target().Alive()
+}
+
+// Alive waits for a worker that hangs.
+func TestNotAlive(t *testing.T) {
+	m := targettest.NewMachine(t)
+	stuck := make(chan struct{}, 1)
+	c := m.Config()
+	open := c.Parts.OpenQueue
+	c.Parts.OpenQueue = func() (target.Queue, error) {
+		q, err := open()
+		return slowQueue{q, stuck}, err
+	}
+	made := target.New(c)
+	m.AddMedium("/disks/d", 1000, false)
+	made.InterfaceChanged(m.SetInterface("eth0", 1, 1500))
+	must(t, made.Do(target.AddDrive{Name: "d", Path: "/disks/d"}))
+	must(t, made.Do(target.AddPort{Drive: "d", Addr: blade, Interface: "eth0"}))
+	made.Alive()
+	stuck <- struct{}{} // the end of the next turn waits here
+	made.Alive()
+	returned, result := background(func() error { made.Alive(); return nil })
+	time.Sleep(20 * time.Millisecond)
+	if returned() {
+		t.Error("a worker that hangs is alive")
+	}
+	<-stuck
+	must(t, <-result)
+	targettest.CloseTarget(t, m, made)
+}
