@@ -10,6 +10,7 @@ package daemon
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -33,7 +34,7 @@ type Daemon struct {
 
 	target *target.Target
 	log    *logrus.Logger
-	tree   *fusectl.Server
+	tree   atomic.Pointer[fusectl.Server]
 	unfollow,
 	stopped context.CancelFunc
 }
@@ -50,7 +51,9 @@ func Start(o engine.Options) *Daemon {
 	t := engine.New(o)
 	engine.Meet(t, o.Log)
 	go engine.Follow(ctx, t, o.Log)
-	return &Daemon{Exports: newThrifty(t), target: t, log: o.Log, unfollow: cancel, stopped: func() {}}
+	d := &Daemon{Exports: newThrifty(t), target: t, log: o.Log, unfollow: cancel, stopped: func() {}}
+	d.pulse(ctx)
+	return d
 }
 
 // Mount mounts the control tree on dir. Exports outlive it: when somebody
@@ -68,7 +71,8 @@ func (d *Daemon) Mount(dir string, o fusectl.Options) error {
 func (d *Daemon) watch(dir string, tree *fusectl.Server) {
 	d.log.Infof("control tree on %s; `cat %s/README` says how to use it", dir, dir)
 	ctx, cancel := context.WithCancel(context.Background())
-	d.tree, d.stopped = tree, cancel
+	d.tree.Store(tree)
+	d.stopped = cancel
 	go func() {
 		if tree.Wait(); ctx.Err() == nil {
 			d.log.Error("somebody unmounted the control tree; exports are served on, restart to control them again")
@@ -96,21 +100,23 @@ func (d *Daemon) Settle() { d.target.ReplaceStandIns() }
 
 // Unmount takes the control tree away, if there is one.
 func (d *Daemon) Unmount() error {
-	if d.tree == nil {
+	tree := d.tree.Load()
+	if tree == nil {
 		return nil
 	}
 	d.stopped()
-	return d.tree.Unmount()
+	return tree.Unmount()
 }
 
 // Leave takes the control tree away that another daemon's has replaced. Who is in a
 // call gets its answer, if that does not take long.
 func (d *Daemon) Leave() error {
-	if d.tree == nil {
+	tree := d.tree.Load()
+	if tree == nil {
 		return nil
 	}
 	err := d.Unmount()
-	d.tree.Linger(time.Second)
+	tree.Linger(time.Second)
 	return err
 }
 

@@ -104,6 +104,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return d.stop()
 	}
 	ready.Serving()
+	d.daemon.TellReady()
 	d.run()
+	d.daemon.TellStopping()
 	return d.stop()
 }

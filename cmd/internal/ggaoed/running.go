@@ -176,6 +176,8 @@ func (r *running) extend() {
 
 // reload reads the file again; one with mistakes changes nothing.
 func (r *running) reload() {
+	r.daemon.TellReloading()
+	defer r.daemon.TellReady()
 	c, warnings, err := r.source.load()
 	for _, w := range warnings {
 		r.log.Warn(w)

@@ -44,13 +44,18 @@ func run(o options, ready *daemon.Ready, stdout, stderr io.Writer) int {
 		return complain(stdout, stderr, err)
 	}
 	ready.Serving()
+	s.daemon.TellReady()
 	for {
 		select {
 		case received := <-end:
+			s.daemon.TellStopping()
 			s.stop()
 			return daemon.EndBy(received.(syscall.Signal))
 		case <-again:
-			if err := s.reload(); err != nil {
+			s.daemon.TellReloading()
+			err := s.reload()
+			s.daemon.TellReady()
+			if err != nil {
 				s.log.Errorf("%s is not taken, and all stays as it is: %v", o.config, err)
 			}
 		}

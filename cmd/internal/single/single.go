@@ -106,6 +106,8 @@ func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Si
 		return 0, err
 	}
 	r.ready.Serving()
+	d.TellReady()
+	defer d.TellStopping()
 	return (<-ends).(syscall.Signal), nil
 }
 
