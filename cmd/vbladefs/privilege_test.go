@@ -189,6 +189,11 @@ const nobody = 65534
 // mount namespace of its own, whose tree the test reaches by way of /proc.
 func serveAs(t *testing.T, ns netiotest.Netns, dir string, flags ...string) *daemon {
 	t.Helper()
+	return serveProgramAs(t, ns, program, dir, flags...)
+}
+
+func serveProgramAs(t *testing.T, ns netiotest.Netns, program, dir string, flags ...string) *daemon {
+	t.Helper()
 	script := `mount -t tmpfs none /mnt && mknod -m 666 /mnt/fuse c 10 229 && mount --bind /mnt/fuse /dev/fuse && exec "$@"`
 	args := append([]string{"--mount", "--propagation", "private", "sh", "-c", script, "sh", program, "serve"}, flags...)
 	d := startProgram(t, ns, "unshare", append(args, dir)...)

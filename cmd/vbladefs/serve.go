@@ -137,6 +137,15 @@ func (o *serveOptions) warn(log *logrus.Logger) {
 
 // serve is the daemon.
 func serve(args []string, stdout io.Writer) error {
+	ready := daemon.InBackground() // if a daemon has started this one, to take over from it
+	err := serveReady(args, stdout, ready)
+	if err != nil {
+		ready.Failed(exitFailure, err.Error())
+	}
+	return err
+}
+
+func serveReady(args []string, stdout io.Writer, ready *daemon.Ready) error {
 	o, err := parseServe(args, stdout)
 	if err != nil {
 		return err
@@ -156,7 +165,7 @@ func serve(args []string, stdout io.Writer) error {
 	defer stop()
 	// A daemon outlives the terminal that started it, and whoever read its log.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	s := &server{o: o, log: log, tree: fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty,
+	s := &server{o: o, args: args, log: log, tree: fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty,
 		Save: func() error { return errNotKept }}}
 	if err := limit(o.user, log); err != nil {
 		return err
@@ -168,6 +177,7 @@ func serve(args []string, stdout io.Writer) error {
 	if err := begin(); err != nil {
 		return err
 	}
+	ready.Serving()
 	return s.run(ctx)
 }
 

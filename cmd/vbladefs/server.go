@@ -19,6 +19,7 @@ import (
 // server is the daemon while it runs.
 type server struct {
 	o      serveOptions
+	args   []string // those o was made of
 	log    *logrus.Logger
 	tree   fusectl.Options
 	kept   *state.Keeper // nil: nothing is kept
@@ -66,13 +67,16 @@ func (s *server) restore() (failed int) {
 // run serves until ctx ends, or until another daemon has taken over.
 func (s *server) run(ctx context.Context) error {
 	s.offer()
+	s.daemon.TellReady()
 	select {
 	case <-s.giver.Given():
 	case <-ctx.Done():
 	}
 	if s.giver.Close() {
+		s.bequeath()
 		return s.daemon.Leave() // the rest belongs to the other daemon now
 	}
+	s.daemon.TellStopping()
 	go s.log.Info("stopping") // nobody may be left to read it
 	closing, cancel := context.WithTimeout(context.Background(), daemon.Grace)
 	defer cancel()
@@ -81,7 +85,7 @@ func (s *server) run(ctx context.Context) error {
 
 // offer lets another daemon take over, if there is a folder of the state.
 func (s *server) offer() {
-	s.giver = &takeover.Giver{Source: &source{server: s, dir: realPath(s.o.dir)}, Log: s.log}
+	s.giver = &takeover.Giver{Source: &source{server: s, dir: realPath(s.o.dir)}, Log: s.log, Start: s.startHeir}
 	if s.kept == nil {
 		return
 	}

@@ -81,11 +81,8 @@ func background(listen, tell *os.File, stderr io.Writer) (code int, err error) {
 	if err != nil {
 		return 0, errors.Join(err, tell.Close())
 	}
-	c := exec.Cmd{Path: self, Args: os.Args, Env: append(os.Environ(), readyVariable+"="+strconv.Itoa(readyFD)),
-		ExtraFiles: []*os.File{tell}, SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
-	err = c.Start()
-	_ = tell.Close()
-	if err != nil {
+	c := exec.Cmd{Path: self, Args: os.Args, Env: os.Environ(), SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
+	if err := startTelling(&c, tell); err != nil {
 		return 0, err
 	}
 	said, err := io.ReadAll(listen)
@@ -101,6 +98,35 @@ func background(listen, tell *os.File, stderr io.Writer) (code int, err error) {
 		_, _ = io.WriteString(stderr, reason)
 	}
 	return code, nil
+}
+
+// startTelling starts c, whose InBackground is a Ready that tell hears; tell is closed.
+func startTelling(c *exec.Cmd, tell *os.File) error {
+	c.Env = append(c.Env, readyVariable+"="+strconv.Itoa(readyFD))
+	c.ExtraFiles = []*os.File{tell}
+	err := c.Start()
+	return errors.Join(err, tell.Close())
+}
+
+// StartListened starts c, which uses InBackground. failed waits for its end, and
+// returns the reason that it gave.
+func StartListened(c *exec.Cmd) (failed func() error, err error) {
+	listen, tell, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := startTelling(c, tell); err != nil {
+		return nil, errors.Join(err, listen.Close())
+	}
+	return func() error {
+		defer listen.Close()
+		said, err := io.ReadAll(listen)
+		how := ended(c)
+		if _, reason, _ := strings.Cut(string(said), "\n"); err == nil && reason != "" {
+			return errors.New(reason)
+		}
+		return errors.New(how)
+	}, nil
 }
 
 func ended(c *exec.Cmd) string {

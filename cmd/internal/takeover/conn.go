@@ -29,11 +29,20 @@ const (
 
 // Dial asks the daemon at a socket.
 func Dial(path string) (*Conn, error) {
+	c, err := dialAny(path)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(c.socket)
+}
+
+// dialAny is Dial for who takes nothing but an answer, from whichever user's daemon.
+func dialAny(path string) (*Conn, error) {
 	socket, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
-	return newConn(socket)
+	return &Conn{socket}, nil
 }
 
 // newConn refuses whoever is neither root nor of our own user.

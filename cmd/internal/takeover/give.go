@@ -43,6 +43,9 @@ type Source interface {
 type Giver struct {
 	Source Source
 	Log    *logrus.Logger
+	// Start starts a program that takes over, and is called for an upgrade; failed
+	// has why it did not, when it has ended. nil: there are no upgrades.
+	Start func() (process int, failed <-chan error, err error)
 
 	listener *net.UnixListener
 	path     string
@@ -54,6 +57,8 @@ type Giver struct {
 	cut  bool       // Handover has begun, and not failed
 	done bool       // Close was called
 	last *Conn      // with the daemon that has everything now
+
+	upgrade upgrade
 }
 
 // Listen makes the socket at path and answers there until Close, or until
@@ -117,14 +122,17 @@ func (g *Giver) run() {
 			g.Log.WithError(err).Warn("a take-over was refused")
 			continue
 		}
-		if g.converse(c) {
+		given, kept := g.converse(c)
+		if given {
 			_ = g.listener.Close()
 			_ = daemon.RemoveSocket(g.path)
 			g.last = c // open until this process ends, which tells the new daemon
 			close(g.given)
 			return
 		}
-		_ = c.Close()
+		if !kept {
+			_ = c.Close()
+		}
 	}
 }
 
@@ -137,34 +145,40 @@ func (g *Giver) enter(c *Conn, cut bool) (ok bool) {
 	return !g.done
 }
 
-// converse hands everything over, or leaves it as it is.
-func (g *Giver) converse(c *Conn) (given bool) {
+// converse hands everything over, or leaves it as it is. Who asked for an upgrade
+// is kept until that has ended.
+func (g *Giver) converse(c *Conn) (given, kept bool) {
 	if !g.enter(c, false) {
-		return false
+		return false, false
 	}
 	c.Within(sendTime)
 	var hello Hello
 	files, err := c.Receive(&hello)
 	closeAll(files)
+	if err == nil && hello.Upgrade {
+		g.upgrade.begin(g, c)
+		return false, true
+	}
 	if err == nil && hello.Protocol != protocol {
 		err = fmt.Errorf("it speaks version %d of the conversation, and this one %d: stop this one and start the other", hello.Protocol, protocol)
 		_ = c.Send(Offer{Refused: err.Error()})
 	}
 	if err != nil {
 		g.Log.WithError(err).Warn("a take-over was refused")
-		return false
+		return false, false
 	}
 	g.Log.Infof("process %d, version %s, takes over", hello.Process, hello.Version)
 	afresh, err := g.handOver(c, hello)
 	if err == nil {
 		g.Source.End()
 		g.Log.Infof("process %d has taken over", hello.Process)
-		return true
+		g.upgrade.given(hello.Process)
+		return true, false
 	}
 	g.Source.Resume(afresh)
 	g.enter(nil, false)
 	g.Log.WithError(err).Error("nobody has taken over; serving goes on here")
-	return false
+	return false, false
 }
 
 // handOver is the conversation after Hello. It may fail with the new daemon having

@@ -38,6 +38,13 @@ type Hello struct {
 	Version   string // of the program
 	Process   int
 	Directory string // of the control tree
+	Upgrade   bool   // not to the one who asks, but to one that the daemon starts itself
+}
+
+// Upgraded answers a Hello that asked for Upgrade.
+type Upgraded struct {
+	Refused string // why not; empty: it has handed over
+	Process int    // that serves now
 }
 
 // Offer is what the running daemon has. Its files are the lock of the folder, and
