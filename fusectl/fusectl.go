@@ -59,6 +59,15 @@ type Engine interface {
 	// Initiators and Conflicts are those of an address, latest first.
 	Initiators(addr aoe.Addr) []target.Initiator
 	Conflicts(addr aoe.Addr) []target.Conflict
+	// Exports describes all addresses in sum, in ascending order, and has each called
+	// with the latencies of each; nil: nobody asks for them.
+	Exports(each func(int, *target.Latencies)) []target.ExportInfo
+	// Latencies are those of an address.
+	Latencies(addr aoe.Addr) (target.Latencies, bool)
+	// Trace tells of each request to an address, until it is closed.
+	Trace(addr aoe.Addr) (*target.Trace, error)
+	// Clients are the initiators of an interface, latest first.
+	Clients(netif string) []target.Client
 	// Interfaces are those that have ports, by name.
 	Interfaces() []target.InterfaceInfo
 	Interface(name string) (target.InterfaceInfo, bool)

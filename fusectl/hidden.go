@@ -26,7 +26,8 @@ func Hide(dir string, e Engine, o Options) (*Hidden, error) {
 		return nil, err
 	}
 	defer os.Remove(aside)
-	served, err := serve(aside, newTree(e, o))
+	tree := newTree(e, o)
+	served, err := serve(aside, tree)
 	if err != nil {
 		return nil, fmt.Errorf("mount the control tree: %w", err)
 	}
@@ -36,7 +37,7 @@ func Hide(dir string, e Engine, o Options) (*Hidden, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("hide the control tree: %w", err), h.Close())
 	}
-	h.server = &Server{fuse: served, point: mountPoint{dir: dir}, removed: make(chan struct{})}
+	h.server = &Server{fuse: served, point: mountPoint{dir: dir}, end: tree.end, removed: make(chan struct{})}
 	return h, nil
 }
 

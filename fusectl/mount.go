@@ -1,6 +1,7 @@
 package fusectl
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ const (
 type Server struct {
 	fuse    *fuse.Server
 	point   mountPoint
+	end     context.CancelFunc // of who waits for more to read
 	once    sync.Once
 	err     error
 	removed chan struct{} // closed when the mount point is free
@@ -38,11 +40,12 @@ func Mount(dir string, e Engine, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := serve(point.dir, newTree(e, o))
+	tree := newTree(e, o)
+	server, err := serve(point.dir, tree)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mount the control tree at %s: %w", dir, err), point.discard())
 	}
-	s := &Server{fuse: server, point: point, removed: make(chan struct{})}
+	s := &Server{fuse: server, point: point, end: tree.end, removed: make(chan struct{})}
 	go s.await()
 	return s, nil
 }
@@ -92,8 +95,9 @@ func newTree(e Engine, o Options) *tree {
 		o.Events = NewEvents()
 		o.Logger.AddHook(o.Events)
 	}
+	life, end := context.WithCancel(context.Background())
 	return &tree{engine: e, log: o.Logger, events: o.Events, group: o.Group, started: time.Now(), readme: []byte(Help()),
-		save: o.Save, settle: o.Settle, restores: &restores{}}
+		save: o.Save, settle: o.Settle, restores: &restores{}, life: life, end: end}
 }
 
 // await tidies up after someone else's umount as well.
@@ -114,6 +118,7 @@ func (s *Server) Unmount() error {
 		return nil
 	default:
 	}
+	s.end()
 	err := unix.Unmount(s.point.dir, unix.UMOUNT_NOFOLLOW)
 	if errors.Is(err, unix.EBUSY) {
 		err = unix.Unmount(s.point.dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)

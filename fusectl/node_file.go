@@ -33,6 +33,9 @@ func (n *fileNode) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32,
 		}
 		h.writer = &writer{tree: n.tree, path: n.path, file: n.file, subject: n.subject}
 	}
+	if n.file.open != nil {
+		return n.openStream()
+	}
 	if access == unix.O_RDONLY && n.file.read != nil && !h.refresh() {
 		return nil, 0, unix.ENOENT
 	}
@@ -66,7 +69,7 @@ func (n *fileNode) fill(out *fuse.Attr) syscall.Errno {
 		size = len(text)
 	}
 	out.Mode, out.Nlink, out.Size = n.file.mode(n.tree), 1, uint64(size)
-	if n.file.writable() {
+	if n.file.writable() || n.file.private {
 		out.Gid = n.tree.group
 	}
 	out.SetTimes(&changed, &changed, &n.tree.started)

@@ -34,6 +34,7 @@ var interfaceDir = &dir{
 		interfaceFile("link", "up or down, then how frames are received: ring, raw, xdp, or none while they are not", linkText),
 		interfaceFile("stats", "ports, and frames that got no reply: NAME VALUE, a line each", interfaceStats),
 		interfaceFile("traffic", "what passed its links: NAME VALUE, a line each; a batch is what one call took or sent", interfaceTraffic),
+		clientsFile,
 	},
 }
 

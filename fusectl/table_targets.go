@@ -34,6 +34,8 @@ var targetsDir = &dir{
 			parse: func(_ *tree, _ subject, line, _ string) (target.Operation, error) { return native.ParseLimits(line) },
 			read:  func(t *tree, _ subject) ([]byte, bool) { return native.ListLimits(t.engine.Limits()), true },
 		},
+		statusFile,
+		exportStatsFile,
 	},
 	dirs: []*dir{bladeDir},
 }
@@ -75,6 +77,8 @@ var bladeDir = &dir{
 			func(t *tree, b target.BladeInfo) []byte {
 				return native.ListConflicts(t.engine.Conflicts(b.Addr), time.Now())
 			})),
+		latencyFile,
+		traceFile,
 	},
 	dirs: []*dir{bladePortsDir},
 }

@@ -1,6 +1,7 @@
 package fusectl
 
 import (
+	"context"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -20,6 +21,9 @@ type tree struct {
 	readme  []byte
 	save    func() error // as in Options
 	settle  func()
+	// life ends when the tree is unmounted, by end.
+	life context.Context
+	end  context.CancelFunc
 	// restores is the one thing that changes.
 	restores *restores
 }
@@ -68,6 +72,10 @@ type file struct {
 	// long texts show a size of 0, as in procfs: making them to measure them
 	// would slow down everyone who opens the file.
 	long bool
+	// open gives what is no text of a moment, but goes on: readers wait for it.
+	open func(t *tree, s subject) (stream, error)
+	// private files are for root, and the group that may write, alone.
+	private bool
 	// follow lets a reader at the end see what is added later; of log only.
 	follow bool
 
@@ -103,6 +111,10 @@ func (f *file) text(t *tree, s subject) ([]byte, bool) {
 // and nothing that ignores what is written is writable at all.
 func (f *file) mode(t *tree) uint32 {
 	switch {
+	case f.private && t.group != 0:
+		return 0o440
+	case f.private:
+		return 0o400
 	case !f.writable():
 		return 0o444
 	case t.group != 0:

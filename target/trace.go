@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vbladefs/target/aoe"
+	"vbladefs/target/ata"
 )
 
 // A Trace is told of each request to one address while it is open. Workers append to a
@@ -48,6 +49,7 @@ type TraceEvent struct {
 	Interface string
 	Command   aoe.Command
 	ATA       uint8  // the ATA command, of Command 0
+	Action    string // what it asks for, of Command 0, in a word: read, write, flush, identify, …; abort: nothing known
 	LBA       uint64 // of a transfer, in the drive
 	Sectors   int    // of a transfer
 	Outcome   TraceOutcome
@@ -166,7 +168,9 @@ func (w *worker) traceRequest(traces []*Trace, h aoe.Header, frame []byte) {
 	e := TraceEvent{At: time.Now(), Host: h.Src, Interface: w.netif.name(), Command: h.Command, Outcome: w.fate.outcome, Code: w.fate.code}
 	if a, _, ok := aoe.DecodeATA(frame); ok && h.Command == aoe.CmdATA {
 		e.ATA = a.Command
-		if _, q, ok := asks(h, frame); ok && q.Sectors > 0 {
+		_, q, _ := asks(h, frame)
+		e.Action = q.Action.String()
+		if q.Sectors > 0 {
 			e.LBA, e.Sectors = q.LBA, q.Sectors
 		}
 	}
@@ -182,9 +186,17 @@ func (w *worker) traceTransfer(r *request, outcome TraceOutcome, code uint8) {
 		return
 	}
 	e := TraceEvent{At: time.Now(), Host: r.header.Dst, Interface: w.netif.name(), Command: aoe.CmdATA, ATA: r.ata.Command,
-		LBA: r.lba - r.port.window.first, Sectors: r.sectors, Outcome: outcome, Code: code}
+		Action: transferAction(r.op), LBA: r.lba - r.port.window.first, Sectors: r.sectors, Outcome: outcome, Code: code}
 	e.Took = e.At.Sub(w.began) - time.Duration(r.began)
 	for _, tr := range traces {
 		tr.add(&e)
 	}
+}
+
+// transferAction is what op is called in a trace.
+func transferAction(op Op) string {
+	if op == opBarrier {
+		return ata.SetWriteCache.String()
+	}
+	return transferKind(op).String()
 }

@@ -40,6 +40,11 @@ func TestPermissionsOfTheTree(t *testing.T) {
 			switch {
 			case entry.Type()&fs.ModeSymlink != 0:
 				wantMode = 0o777
+			case entry.Name() == "trace": // tells what others read and write
+				wantMode = 0o400
+				if flags != nil {
+					wantMode, wantGroup = 0o440, group
+				}
 			case entry.IsDir():
 				wantMode = 0o755
 				folders = append(folders, path)

@@ -93,14 +93,14 @@ func (d *daemon) lastEvent() string {
 	return lines[len(lines)-1]
 }
 
-// tree is the whole tree as text, but for what changes by itself: the log, and
-// the counters, which announcements move.
+// tree is the whole tree as text, but for what changes by itself: the log, the
+// counters, which announcements move, and traces, which have no end.
 func (d *daemon) tree() string {
 	d.t.Helper()
 	var b strings.Builder
 	err := filepath.WalkDir(d.dir, func(path string, entry fs.DirEntry, err error) error {
 		name := entry.Name()
-		if err != nil || name == "log" || name == "stats" {
+		if err != nil || name == "log" || name == "stats" || name == "trace" {
 			return err
 		}
 		info, err := entry.Info()
