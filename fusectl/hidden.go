@@ -3,7 +3,6 @@ package fusectl
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,7 +11,7 @@ import (
 // place of another daemon's at once. One goroutine uses it.
 type Hidden struct {
 	server *Server
-	mount  int // of open_tree(2), not attached
+	mount  int // of fsmount(2), not attached
 }
 
 // Hide serves the control tree of e for dir, which another daemon's tree has.
@@ -21,24 +20,16 @@ func Hide(dir string, e Engine, o Options) (*Hidden, error) {
 	if err != nil {
 		return nil, err
 	}
-	aside, err := os.MkdirTemp("", "vbladefs-aside-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(aside)
-	tree := newTree(e, o)
-	served, err := serve(aside, tree)
+	mount, fd, err := detached()
 	if err != nil {
 		return nil, fmt.Errorf("mount the control tree: %w", err)
 	}
-	h := &Hidden{mount: -1}
-	h.mount, err = unix.OpenTree(unix.AT_FDCWD, aside, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-	err = errors.Join(err, unix.Unmount(aside, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+	tree := newTree(e, o)
+	served, err := serve(fmt.Sprintf("/dev/fd/%d", fd), tree)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("hide the control tree: %w", err), h.Close())
+		return nil, errors.Join(fmt.Errorf("serve the control tree: %w", err), unix.Close(mount))
 	}
-	h.server = &Server{fuse: served, point: mountPoint{dir: dir}, end: tree.end, removed: make(chan struct{})}
-	return h, nil
+	return &Hidden{mount: mount, server: &Server{fuse: served, point: mountPoint{dir: dir}, end: tree.end, removed: make(chan struct{})}}, nil
 }
 
 // Close gives up a tree that was not placed.

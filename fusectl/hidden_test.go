@@ -2,6 +2,7 @@ package fusectl
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/sirupsen/logrus"
@@ -64,6 +65,47 @@ func TestHidden(t *testing.T) {
 		if seen(t, dir) != bare {
 			t.Error("something is left")
 		}
+	}
+}
+
+// What was hidden is mounted as Mount mounts.
+func TestHiddenIsMountedAlike(t *testing.T) {
+	needFUSE(t)
+	dir := t.TempDir()
+	mounted := func() string {
+		t.Helper()
+		text, err := os.ReadFile("/proc/self/mountinfo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if point, _, ok := parseMountInfo(line); ok && point == dir {
+				words := strings.Fields(line)
+				return strings.Join(words[5:], " ") // after numbers and place; one is of the file system
+			}
+		}
+		t.Fatal("nothing is mounted")
+		return ""
+	}
+	first, err := Mount(dir, newEngine("", logrus.New()), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Unmount()
+	want := mounted()
+	h, err := Hide(dir, newEngine("", logrus.New()), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Unmount(); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Uncover(false); err != nil {
+		t.Fatal(err)
+	}
+	defer h.Server().Unmount()
+	if got := mounted(); got != want {
+		t.Errorf("mounted as\n%s, want\n%s", got, want)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,7 +61,8 @@ func CheckMountPoint(dir string, nonEmpty bool) error {
 	return point.discard()
 }
 
-// serve mounts t at dir and starts answering.
+// serve answers for t on dir: a folder, to be mounted on, or /dev/fd/N, which is a
+// descriptor of /dev/fuse that is mounted already.
 func serve(dir string, t *tree) (*fuse.Server, error) {
 	zero := time.Duration(0)
 	options := fs.Options{
@@ -68,7 +70,8 @@ func serve(dir string, t *tree) (*fuse.Server, error) {
 		MountOptions: fuse.MountOptions{
 			FsName: fsName, Name: fsName, MaxWrite: maxFUSEWrite,
 			AllowOther: true, Options: []string{"default_permissions"},
-			DirectMountStrict: true, DisableXAttrs: true, DisableReadDirPlus: true,
+			DirectMountStrict: !strings.HasPrefix(dir, "/dev/fd/"), // or the library would mount there: on /dev/fuse itself
+			DisableXAttrs:     true, DisableReadDirPlus: true,
 			DisableSplice:    true, // nothing here is a file; the library would fill and empty a pipe for every read
 			DirectMountFlags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC,
 		},
