@@ -96,6 +96,9 @@ func (w *worker) serveArrived() {
 			break
 		}
 	}
+	for w.goOn() {
+		w.wildcards.made = 0
+	}
 	w.send()
 }
 

@@ -1,35 +1,9 @@
 package target
 
 import (
-	"time"
-
 	"vbladefs/target/aoe"
 	"vbladefs/target/ata"
 )
-
-// What a worker makes of requests with wildcards: one small frame makes a reply for
-// every export, and whoever sends many must not keep the worker from its other work.
-const (
-	maxWildcards     = 256   // requests made of them in a turn, after which further wildcards are ignored
-	wildcardsASecond = 65536 // and in a second on the average
-	wildcardsAtOnce  = 65536 // and after a rest, for all that come up at the same time
-)
-
-// wildcardBudget bounds what a worker makes of wildcards.
-type wildcardBudget struct {
-	left int   // requests; less than none when the last wildcard made more
-	then int64 // when that was, by the clock of the worker
-}
-
-// allows reports whether at a moment there is anything left.
-func (b *wildcardBudget) allows(now int64) bool {
-	const perRequest = int64(time.Second) / wildcardsASecond
-	if more := (now - b.then) / perRequest; more > 0 {
-		b.left = int(min(int64(b.left)+more, wildcardsAtOnce))
-		b.then += more * perRequest
-	}
-	return b.left > 0
-}
 
 // frame serves one frame from the link. What PROTOCOL.md §2.4 says to ignore
 // is ignored; what names a port of this interface is counted there.
@@ -43,16 +17,8 @@ func (w *worker) frame(t *table, frame []byte) {
 		return
 	}
 	if h.Addr.Wildcard() {
-		if h.Version != aoe.Version || w.wildcards >= maxWildcards || h.Tag == w.target.tag || // the tag: it is our own
-			!w.budget.allows(w.now()) {
+		if h.Version != aoe.Version || h.Tag == w.target.tag || !w.wildcard(t, h, frame) { // the tag: it is our own
 			w.netif.ignored.Add(1)
-			return
-		}
-		before := w.wildcards
-		t.matching(h.Addr, func(p *port) { w.wildcards++; w.request(p, h, frame) })
-		if made := w.wildcards - before; made > 0 {
-			w.budget.left -= made
-			w.netif.wildcards.Add(1)
 		}
 		return
 	}

@@ -100,39 +100,49 @@ func (s slots) with(slot uint8, p *port) slots {
 	return next
 }
 
-// matching calls f for every port that a, which may hold wildcards, names.
-func (t *table) matching(a aoe.Addr, f func(*port)) {
+// matching calls f for every port that a, which may hold wildcards, names, in order
+// from the address of that number on. It is false if f has ended that.
+func (t *table) matching(a aoe.Addr, from uint32, f func(*port) bool) bool {
+	shelf, end := from>>8, uint32(aoe.AnyShelf)
 	if a.Shelf != aoe.AnyShelf {
-		if upper := t[a.Shelf>>10]; upper != nil && upper[a.Shelf>>5&31] != nil {
-			upper[a.Shelf>>5&31][a.Shelf&31].matching(a.Slot, f)
-		}
-		return
+		shelf, end = max(shelf, uint32(a.Shelf)), uint32(a.Shelf)+1
 	}
-	for _, upper := range t {
+	for shelf < end {
+		upper := t[shelf>>10]
 		if upper == nil {
+			shelf = (shelf>>10 + 1) << 10
 			continue
 		}
-		for _, lower := range upper {
-			if lower == nil {
-				continue
-			}
-			for i := range lower {
-				lower[i].matching(a.Slot, f)
-			}
+		lower := upper[shelf>>5&31]
+		if lower == nil {
+			shelf = (shelf>>5 + 1) << 5
+			continue
 		}
+		first := 0
+		if shelf == from>>8 {
+			first = int(from & 0xff)
+		}
+		if !lower[shelf&31].matching(a.Slot, first, f) {
+			return false
+		}
+		shelf++
 	}
+	return true
 }
 
-func (s *slots) matching(slot uint8, f func(*port)) {
+// matching is that of a table, from a slot on.
+func (s *slots) matching(slot uint8, from int, f func(*port) bool) bool {
 	if slot != aoe.AnySlot {
-		if p := s.get(slot); p != nil {
-			f(p)
-		}
-		return
+		p := s.get(slot)
+		return p == nil || int(slot) < from || f(p)
 	}
-	for _, p := range s.ports {
-		if p != nil {
-			f(p)
+	for i := max(from-int(s.first), 0); i < len(s.ports); i++ {
+		if p := s.ports[i]; p != nil && !f(p) {
+			return false
 		}
 	}
+	return true
 }
+
+// addrNumber numbers addresses in the order of a table.
+func addrNumber(a aoe.Addr) uint32 { return uint32(a.Shelf)<<8 | uint32(a.Slot) }

@@ -48,12 +48,26 @@ func TestTable(t *testing.T) {
 				want[p] = true
 			}
 		}
-		now.matching(asked, func(p *port) {
-			if !want[p] || got[p] {
-				t.Fatalf("%v brings a port that it does not match, or twice", asked)
-			}
-			got[p] = true
-		})
+		addrs := map[*port]aoe.Addr{}
+		for own, p := range model {
+			addrs[p] = own
+		}
+		for from, done := uint32(0), false; !done; { // in pieces
+			left := rnd.IntN(5)
+			done = now.matching(asked, from, func(p *port) bool {
+				number := addrNumber(addrs[p])
+				if left == 0 {
+					from = number
+					return false
+				}
+				left--
+				if !want[p] || got[p] || number < from {
+					t.Fatalf("%v brings a port that it does not match, or twice, or out of order", asked)
+				}
+				got[p] = true
+				return true
+			})
+		}
 		if len(got) != len(want) {
 			t.Fatalf("%v brings %d ports, want %d", asked, len(got), len(want))
 		}

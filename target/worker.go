@@ -46,8 +46,7 @@ type worker struct {
 
 	keeping   int // replies that wait for the Keeper
 	counted   int // keeping, when it was asked for last
-	wildcards int // requests of this turn that wildcards have made
-	budget    wildcardBudget
+	wildcards wildcards
 	queue     Queue
 	pool      *pool
 
@@ -84,8 +83,8 @@ type mailbox struct {
 
 func newWorker(t *Target, n *netif) (*worker, error) {
 	w := &worker{target: t, netif: n, poll: polling{most: t.spin}, began: time.Now(), done: make(chan struct{}),
-		budget: wildcardBudget{left: wildcardsAtOnce},
-		ready:  make([]*request, 0, t.requests), scratch: make([]byte, batchFrames*replyStride),
+		wildcards: newWildcards(),
+		ready:     make([]*request, 0, t.requests), scratch: make([]byte, batchFrames*replyStride),
 		headers: make([][]byte, 0, batchFrames), payloads: make([][]byte, 0, batchFrames),
 		sending: make([]*request, 0, batchFrames), timed: make([]timedRun, 0, batchFrames)}
 	w.mail.ready = make([]*request, 0, t.requests)
@@ -179,12 +178,15 @@ func (w *worker) now() int64 {
 func (w *worker) turn() bool {
 	busy := false
 	info := w.netif.info.Load()
-	w.mac, w.room, w.wildcards, w.ended = aoe.MAC(info.MAC), w.netif.mtu()+aoe.EthernetSize, 0, 0
+	w.mac, w.room, w.wildcards.made, w.ended = aoe.MAC(info.MAC), w.netif.mtu()+aoe.EthernetSize, 0, 0
 	if w.mail.waiting.Load() {
 		w.readMail()
 		busy, w.clock = true, 0 // what it called may have waited
 	}
 	if w.link != nil && !w.deaf && w.receive() {
+		busy = true
+	}
+	if w.goOn() {
 		busy = true
 	}
 	if w.reap() {
