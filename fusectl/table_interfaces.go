@@ -58,8 +58,8 @@ func linkText(n target.InterfaceInfo) string {
 
 // interfaceStats is the text of stats; new keys go to the end.
 func interfaceStats(n target.InterfaceInfo) string {
-	return fmt.Sprintf("ports %d\nignored %d\nforeign %d\nreceive_drops %d\nsend_drops %d\nworkers %d\n",
-		n.Ports, n.Ignored, n.Foreign, n.ReceiveDrops, n.SendDrops, n.Workers)
+	return fmt.Sprintf("ports %d\nignored %d\nforeign %d\nreceive_drops %d\nsend_drops %d\nworkers %d\noverload_drops %d\n",
+		n.Ports, n.Ignored, n.Foreign, n.ReceiveDrops, n.SendDrops, n.Workers, n.OverloadDrops)
 }
 
 // interfaceTraffic is the text of traffic.

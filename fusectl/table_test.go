@@ -44,9 +44,9 @@ func TestTotal(t *testing.T) {
 }
 
 func TestInterfaceTexts(t *testing.T) {
-	netif := target.InterfaceInfo{Name: "eth0", MTU: 9000, Ports: 1, Ignored: 2, Foreign: 3, ReceiveDrops: 4, SendDrops: 5, Workers: 6, Wildcards: 7,
+	netif := target.InterfaceInfo{Name: "eth0", MTU: 9000, Ports: 1, Ignored: 2, Foreign: 3, ReceiveDrops: 4, OverloadDrops: 14, SendDrops: 5, Workers: 6, Wildcards: 7,
 		Received: target.Traffic{Frames: 8, Bytes: 9, Batches: 10}, Sent: target.Traffic{Frames: 11, Bytes: 12, Batches: 13}}
-	if got, want := interfaceStats(netif), "ports 1\nignored 2\nforeign 3\nreceive_drops 4\nsend_drops 5\nworkers 6\n"; got != want {
+	if got, want := interfaceStats(netif), "ports 1\nignored 2\nforeign 3\nreceive_drops 4\nsend_drops 5\nworkers 6\noverload_drops 14\n"; got != want {
 		t.Errorf("stats: got %q, want %q", got, want)
 	}
 	if got, want := interfaceTraffic(netif), "received_frames 8\nreceived_bytes 9\nreceived_batches 10\nsent_frames 11\nsent_bytes 12\nsent_batches 13\nwildcards 7\n"; got != want {

@@ -136,6 +136,7 @@ func (n *netif) describe() InterfaceInfo {
 	info := InterfaceInfo{Name: n.name(), MTU: n.info.Load().MTU, Up: n.up(), Ports: n.ports.length,
 		Ignored: n.ignored.Load(), Foreign: n.foreign.Load()}
 	info.ReceiveDrops, info.SendDrops = n.drops()
+	info.OverloadDrops = n.shed.Load()
 	info.Wildcards, info.Received, info.Sent = n.wildcards.Load(), n.received.describe(), n.sent.describe()
 	if link := n.workers[0].opened.Load(); link != nil {
 		info.Link, info.Workers = (*link).Kind(), n.lanes

@@ -281,3 +281,15 @@ var LatenciesSize = reflect.TypeFor[latencies]().Size()
 
 // MaxClients is how many initiators a worker remembers.
 const MaxClients = maxClients
+
+// Shed is how many requests the interface of the worker has dropped in overloads.
+func (b *Borrowed) Shed() int { return int(b.w.netif.shed.Load()) }
+
+// MostLooked is how many frames are weighed together.
+const MostLooked = mostLooked
+
+// Chooser weighs frames as in an overload, and returns how many are to be served.
+func Chooser() func(frames [][]byte) int {
+	o := newOverload()
+	return func(frames [][]byte) int { return o.choose(copy(o.frames[:], frames)) }
+}

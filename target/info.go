@@ -127,17 +127,18 @@ type Traffic struct{ Frames, Bytes, Batches uint64 }
 
 // InterfaceInfo describes an interface with ports at one moment.
 type InterfaceInfo struct {
-	Name         string
-	MTU          int    // bytes
-	Up           bool   // it is there, up, and served
-	Link         string // how frames are received: "ring", "raw", "xdp"; empty while there is no link
-	Workers      int    // that share it; 0 while there is no link
-	Ports        int
-	Ignored      uint64 // frames that no target answers: replies, forged sources, no AoE
-	Foreign      uint64 // frames for addresses that are not exported here
-	ReceiveDrops uint64 // frames lost before they were looked at
-	SendDrops    uint64 // replies that the interface refused
-	Wildcards    uint64 // requests made of wildcards that named an export
+	Name          string
+	MTU           int    // bytes
+	Up            bool   // it is there, up, and served
+	Link          string // how frames are received: "ring", "raw", "xdp"; empty while there is no link
+	Workers       int    // that share it; 0 while there is no link
+	Ports         int
+	Ignored       uint64 // frames that no target answers: replies, forged sources, no AoE
+	Foreign       uint64 // frames for addresses that are not exported here
+	ReceiveDrops  uint64 // frames lost before they were looked at
+	OverloadDrops uint64 // requests dropped unserved because more came than could be served
+	SendDrops     uint64 // replies that the interface refused
+	Wildcards     uint64 // requests made of wildcards that named an export
 	// What passed the links. A batch is what one call took or sent.
 	Received, Sent Traffic
 }

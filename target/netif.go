@@ -29,6 +29,7 @@ type netif struct {
 	ignored    atomic.Uint64 // frames that no target answers: replies, forged sources, no AoE
 	neighbours *neighbours
 
+	shed      atomic.Uint64 // frames that were dropped in an overload, see overload
 	foreign   atomic.Uint64 // frames for addresses that are not ours
 	wildcards atomic.Uint64 // requests made of wildcards that named an export
 

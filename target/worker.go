@@ -47,6 +47,7 @@ type worker struct {
 	keeping   int // replies that wait for the Keeper
 	counted   int // keeping, when it was asked for last
 	wildcards wildcards
+	overload  *overload
 	queue     Queue
 	pool      *pool
 
@@ -83,8 +84,8 @@ type mailbox struct {
 
 func newWorker(t *Target, n *netif) (*worker, error) {
 	w := &worker{target: t, netif: n, poll: polling{most: t.spin}, began: time.Now(), done: make(chan struct{}),
-		wildcards: newWildcards(),
-		ready:     make([]*request, 0, t.requests), scratch: make([]byte, batchFrames*replyStride),
+		wildcards: newWildcards(), overload: newOverload(),
+		ready: make([]*request, 0, t.requests), scratch: make([]byte, batchFrames*replyStride),
 		headers: make([][]byte, 0, batchFrames), payloads: make([][]byte, 0, batchFrames),
 		sending: make([]*request, 0, batchFrames), timed: make([]timedRun, 0, batchFrames)}
 	w.mail.ready = make([]*request, 0, t.requests)
@@ -201,9 +202,14 @@ func (w *worker) turn() bool {
 	return busy
 }
 
-// receive takes one batch of frames and serves them.
+// receive takes one batch of frames and serves them, or in an overload all that wait
+// and serves some.
 func (w *worker) receive() bool {
-	n, err := w.link.Receive(w.frames[:])
+	room, overloaded := w.frames[:], w.overload.lasts(w)
+	if overloaded {
+		room = w.overload.frames[:w.overload.looked]
+	}
+	n, err := w.link.Receive(room)
 	if err != nil {
 		w.broken = err
 		return true
@@ -211,19 +217,44 @@ func (w *worker) receive() bool {
 	if n == 0 {
 		return false
 	}
-	table := w.netif.table.Load()
-	if n > 1 {
-		touch(table, w.frames[:n])
+	if n == batchFrames && !overloaded {
+		w.overload.watch(w)
 	}
-	bytes := 0
-	for _, frame := range w.frames[:n] {
-		bytes += len(frame)
-		w.frame(table, frame)
+	chosen := room[:n]
+	if overloaded {
+		chosen = w.choose(n)
 	}
-	w.endRun()
-	w.received.batch(n, bytes)
+	w.serveFrames(chosen, n)
 	w.link.Release()
 	return true
+}
+
+// serveFrames serves the frames that are chosen of n.
+func (w *worker) serveFrames(chosen [][]byte, n int) {
+	table, bytes := w.netif.table.Load(), 0
+	for len(chosen) > 0 {
+		batch := chosen[:min(len(chosen), batchFrames)]
+		chosen = chosen[len(batch):]
+		if len(batch) > 1 {
+			touch(table, batch)
+		}
+		for _, frame := range batch {
+			bytes += len(frame)
+			w.frame(table, frame)
+		}
+		w.endRun()
+	}
+	w.received.batch(n, bytes)
+}
+
+// choose returns which of the first n frames of the overload are to be served.
+func (w *worker) choose(n int) [][]byte {
+	chosen := w.overload.choose(n)
+	if chosen < n {
+		w.overload.until = w.now() + int64(overloadHold)
+		w.netif.shed.Add(uint64(n - chosen))
+	}
+	return w.overload.frames[:chosen]
 }
 
 // touch reads what the requests of a batch need of their ports and devices, so
