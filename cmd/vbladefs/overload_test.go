@@ -268,9 +268,6 @@ func (o *overload) measure(period time.Duration, frame func(*overload, int, []by
 	m.read = int(float64(m.read) / m.took.Seconds())
 	m.again, m.busy = o.x.Engine().Counters().Retransmits-again, o.processorTime()-busy
 	m.lost, m.shed = o.drops("receive_drops")-lost, o.drops("overload_drops")-shed
-	if os.Getenv("THREADS") == "1" {
-		o.threads()
-	}
 	return m
 }
 
@@ -318,28 +315,6 @@ func (o *overload) drops(counter string) int {
 		o.t.Fatal(err)
 	}
 	return n
-}
-
-var threadBefore = map[string][2]int{}
-
-func (o *overload) threads() {
-	dirs, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", o.cmd.Process.Pid))
-	for _, d := range dirs {
-		text, _ := os.ReadFile(d)
-		f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-		u, _ := strconv.Atoi(f[11])
-		s, _ := strconv.Atoi(f[12])
-		b := threadBefore[d]
-		if u-b[0]+s-b[1] > 2 {
-			o.t.Logf("   %s user %d sys %d", d, u-b[0], s-b[1])
-		}
-		threadBefore[d] = [2]int{u, s}
-	}
-	text, _ := os.ReadFile("/proc/net/softnet_stat")
-	for l := range strings.Lines(string(text)) {
-		f := strings.Fields(l)
-		o.t.Logf("   softnet drops %s squeeze %s", f[1], f[2])
-	}
 }
 
 // processorTime is what the daemon has used, in user and in kernel mode.
