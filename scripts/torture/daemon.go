@@ -56,8 +56,12 @@ func (r *rig) serve(flags ...string) (*daemon, error) {
 		return nil, err
 	}
 	d.dir = dir
-	return d, d.await("its tree is there", func() bool {
-		_, err := os.Stat(filepath.Join(dir, "log"))
+	return d, d.awaitTree()
+}
+
+func (d *daemon) awaitTree() error {
+	return d.await("its tree is there", func() bool {
+		_, err := os.Stat(filepath.Join(d.dir, "log"))
 		return err == nil
 	})
 }
@@ -77,6 +81,8 @@ func (r *rig) start(args ...string) (*daemon, error) {
 	r.later(d.stop)
 	return d, nil
 }
+
+func (d *daemon) says(what string) bool { return strings.Contains(d.said.String(), what) }
 
 // await waits until something is so.
 func (d *daemon) await(what string, so func() bool) error {
@@ -127,6 +133,14 @@ func (d *daemon) stop() error {
 		return fmt.Errorf("the daemon ended with %v; it said:\n%s", cmd.ProcessState, d.said.String())
 	}
 	return nil
+}
+
+// kill ends the daemon at once.
+func (d *daemon) kill() error {
+	err := errors.Join(d.alive(), d.cmd.Process.Kill())
+	<-d.done
+	d.cmd = nil
+	return err
 }
 
 // echo writes a command to a file of the tree.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,7 +32,8 @@ type load struct {
 
 	jobs   []job
 	idle   []*job
-	recent [64]uint64 // where was written lately
+	recent [64]uint64    // where was written lately
+	ended  atomic.Uint64 // requests; others may read it
 	result
 }
 
@@ -209,6 +211,7 @@ func (l *load) end(j *job) error {
 		return e.Submit(&j.io) // the same data: it is one write to the ledger
 	}
 	l.stall = max(l.stall, j.io.Done-j.began)
+	l.ended.Add(1)
 	n := len(j.io.Data) / aoe.SectorSize
 	switch {
 	case err != nil:

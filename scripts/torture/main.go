@@ -81,6 +81,9 @@ func (o *options) do(ctx context.Context, w io.Writer) (bad uint64, err error) {
 	}
 	report.end()
 	if err = o.staleCopies(ctx, report); err == nil {
+		err = o.successions(ctx, report)
+	}
+	if err == nil {
 		err = o.powerCuts(ctx, report)
 	}
 	return report.bad, err

@@ -65,13 +65,18 @@ func (r *rig) export(s setup, m *medium, paths []*path) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d, d.export(m, paths)
+}
+
+// export has the daemon serve the medium on all paths.
+func (d *daemon) export(m *medium, paths []*path) error {
 	if err := d.echo("add d "+m.path+m.window, "vblade/drives"); err != nil {
-		return nil, err
+		return err
 	}
 	for _, p := range paths {
 		if err := d.echo(fmt.Sprintf("add %s %d %d", p.netif, trialAddr.Shelf, trialAddr.Slot), "vblade/d/ports"); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return d, nil
+	return nil
 }

@@ -19,6 +19,8 @@ type options struct {
 	stale   uint64
 	cuts    time.Duration
 
+	crashes, takeovers int
+
 	together bool
 }
 
@@ -32,6 +34,8 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.Uint64Var(&o.seed, "seed", rand.Uint64N(1e9), "decides which frame meets which fault")
 	f.Uint64Var(&o.stale, "stale", 10_000, "rounds of the stale-duplicate test on each of its setups; 0: none")
 	f.DurationVar(&o.cuts, "cuts", 5*time.Second, "how long each trial of power cuts lasts; 0: none")
+	f.IntVar(&o.crashes, "crashes", 10, "how often the daemon is killed on each setup of the table of crashes; 0: none")
+	f.IntVar(&o.takeovers, "takeovers", 10, "how often a daemon takes over on each setup of the table of take-overs; 0: none")
 	f.BoolVar(&o.together, "together", false, "in the stale-duplicate test send both copies at once, by two interfaces, and count what no target can help")
 	only := f.String("only", "", "the faults whose name matches this regular expression")
 	if err := f.Parse(args); err != nil {
@@ -40,8 +44,8 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("%q: want flags only; see -h", f.Arg(0))
 	}
-	if o.lasts <= 0 || o.rounds < 1 || o.cuts < 0 {
-		return nil, fmt.Errorf("-time %v -rounds %d -cuts %v: want more than nothing", o.lasts, o.rounds, o.cuts)
+	if o.lasts <= 0 || o.rounds < 1 || o.cuts < 0 || o.crashes < 0 || o.takeovers < 0 {
+		return nil, fmt.Errorf("-time %v -rounds %d -cuts %v -crashes %d -takeovers %d: want more than nothing", o.lasts, o.rounds, o.cuts, o.crashes, o.takeovers)
 	}
 	if *only != "" {
 		var err error

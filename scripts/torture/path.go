@@ -62,6 +62,24 @@ func (r *rig) newPath(n, mtu int, seed uint64) (*path, error) {
 	return p, nil
 }
 
+// newStraightPath makes a path without a wire between its ends.
+func (r *rig) newStraightPath(n, mtu int) (*path, error) {
+	client, target := fmt.Sprintf("c%d", n), fmt.Sprintf("t%d", n)
+	if err := r.pair(client, target, mtu); err != nil {
+		return nil, err
+	}
+	info, err := netio.Lookup(client)
+	if err != nil {
+		return nil, err
+	}
+	p := &path{netif: target, local: initiator.Local{MAC: aoe.MAC(info.MAC), MTU: mtu}}
+	if p.link, err = netio.Open(client, netio.Options{Replies: true}); err != nil {
+		return nil, err
+	}
+	r.later(p.link.Close)
+	return p, nil
+}
+
 func (p *path) close() error {
 	p.wire.Close()
 	return errors.Join(<-p.ran, p.link.Close(), p.ends[0].Close(), p.ends[1].Close())
