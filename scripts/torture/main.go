@@ -86,6 +86,9 @@ func (o *options) do(ctx context.Context, w io.Writer) (bad uint64, err error) {
 	if err == nil {
 		err = o.powerCuts(ctx, report)
 	}
+	if err == nil {
+		err = o.soaks(ctx, report)
+	}
 	return report.bad, err
 }
 

@@ -18,6 +18,7 @@ type options struct {
 	only    *regexp.Regexp
 	stale   uint64
 	cuts    time.Duration
+	soak    time.Duration
 
 	crashes, takeovers int
 
@@ -36,6 +37,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.DurationVar(&o.cuts, "cuts", 5*time.Second, "how long each trial of power cuts lasts; 0: none")
 	f.IntVar(&o.crashes, "crashes", 10, "how often the daemon is killed on each setup of the table of crashes; 0: none")
 	f.IntVar(&o.takeovers, "takeovers", 10, "how often a daemon takes over on each setup of the table of take-overs; 0: none")
+	f.DurationVar(&o.soak, "soak", 0, "how long a run at full load with changes lasts that looks for leaks, such as 30m; 0: none")
 	f.BoolVar(&o.together, "together", false, "in the stale-duplicate test send both copies at once, by two interfaces, and count what no target can help")
 	only := f.String("only", "", "the faults whose name matches this regular expression")
 	if err := f.Parse(args); err != nil {
@@ -44,8 +46,9 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("%q: want flags only; see -h", f.Arg(0))
 	}
-	if o.lasts <= 0 || o.rounds < 1 || o.cuts < 0 || o.crashes < 0 || o.takeovers < 0 {
-		return nil, fmt.Errorf("-time %v -rounds %d -cuts %v -crashes %d -takeovers %d: want more than nothing", o.lasts, o.rounds, o.cuts, o.crashes, o.takeovers)
+	if o.lasts <= 0 || o.rounds < 1 || o.cuts < 0 || o.crashes < 0 || o.takeovers < 0 || o.soak < 0 {
+		return nil, fmt.Errorf("-time %v -rounds %d -cuts %v -crashes %d -takeovers %d -soak %v: want more than nothing",
+			o.lasts, o.rounds, o.cuts, o.crashes, o.takeovers, o.soak)
 	}
 	if *only != "" {
 		var err error
