@@ -37,6 +37,7 @@ var errnos = []struct {
 	{target.ErrNameTaken, [dialects]syscall.Errno{unix.EEXIST, unix.EEXIST, unix.EINVAL, unix.EEXIST}},
 	{target.ErrAddressTaken, [dialects]syscall.Errno{unix.EEXIST, unix.EEXIST, unix.EINVAL, unix.EEXIST}},
 	{target.ErrAnswered, [dialects]syscall.Errno{unix.EADDRINUSE, unix.EADDRINUSE, unix.EADDRINUSE, unix.EADDRINUSE}},
+	{target.ErrClaimed, [dialects]syscall.Errno{unix.EADDRINUSE, unix.EADDRINUSE, unix.EADDRINUSE, unix.EADDRINUSE}},
 	{target.ErrNoDrive, [dialects]syscall.Errno{unix.ENOENT, unix.ENOENT, unix.EINVAL, unix.ENOENT}},
 	{target.ErrNoPort, [dialects]syscall.Errno{unix.ENOENT, unix.ENOENT, unix.EINVAL, unix.ENOENT}},
 	{target.ErrInUse, [dialects]syscall.Errno{unix.EBUSY, unix.EBUSY, unix.EINVAL, unix.EBUSY}},

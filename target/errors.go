@@ -15,6 +15,7 @@ var (
 	ErrNameTaken    = errors.New("name in use")
 	ErrAddressTaken = errors.New("address in use")
 	ErrAnswered     = errors.New("address answered by another machine")
+	ErrClaimed      = errors.New("address served by another process")
 	ErrNoDrive      = errors.New("no such drive")
 	ErrNoPort       = errors.New("no such port")
 	ErrInUse        = errors.New("still in use")

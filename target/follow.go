@@ -42,6 +42,9 @@ func (t *Target) follow(n *netif, info Interface) {
 	wasUp := n.up()
 	n.info.Store(&info)
 	t.knowOwn()
+	if info.Index != old.Index {
+		t.reoccupy(n)
+	}
 	// Older kernels cannot share an interface among several links while it is down. What cannot be shared
 	// though it is up is left alone: some drivers go down and up for every XDP program, so for every link.
 	share := n.early && n.up() && n.lanes < t.workers
@@ -107,6 +110,7 @@ func (t *Target) lost(name string) {
 	gone.Up, gone.Index = false, 0
 	n.info.Store(&gone)
 	t.unlink(n)
+	t.vacateAll(n)
 	t.log.Warnf("interface %s has vanished; its ports wait for its return", name)
 	var transient []*port
 	for p := range n.ports.all {

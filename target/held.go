@@ -82,7 +82,7 @@ func (t *Target) reach(b *binding, failed map[string]error) {
 		}
 		if err != nil {
 			t.hold(b, info.Name, err)
-			if !errors.Is(err, ErrAnswered) {
+			if !contested(err) {
 				t.later(info.Name, err)
 			}
 		}
@@ -112,7 +112,7 @@ func (t *Target) reachAll(info Interface) (common error) {
 			if err != nil {
 				t.hold(b, info.Name, err)
 			}
-			if err != nil && !errors.Is(err, ErrAnswered) && common == nil {
+			if err != nil && !contested(err) && common == nil {
 				t.retry(info.Name, retryDelay)
 			}
 		}
@@ -133,8 +133,8 @@ func (t *Target) interfacesOf(b *binding) ([]Interface, error) {
 
 // hold keeps err as the reason why b has no port on an interface.
 func (t *Target) hold(b *binding, netif string, err error) {
-	answered := errors.Is(err, ErrAnswered)
-	if n := t.netifs[netif]; n != nil && answered {
+	waits := contested(err)
+	if n := t.netifs[netif]; n != nil && waits {
 		n.waiting[b] = true
 	} else if n != nil {
 		delete(n.waiting, b)
@@ -147,7 +147,7 @@ func (t *Target) hold(b *binding, netif string, err error) {
 		}
 		b.held[netif] = reason
 		t.mu.Unlock()
-		if answered {
+		if waits {
 			t.log.Errorf("a port waits, and is tried again: %s", reason)
 		}
 	}

@@ -215,6 +215,7 @@ type port struct {
 	blade   *blade
 	netif   *netif
 	place   place[*port] // in netif.ports
+	claimed int          // the index of the interface that addr is claimed on, see occupy; guarded by Target.ops
 }
 
 // capacity is how many sectors p, which leads to d, has.

@@ -43,12 +43,18 @@ func (t *Target) answered(a aoe.Addr, netif string) (aoe.MAC, bool) {
 			return aoe.MAC{}, false
 		}
 	}
+	s.contest()
+	return found.host, true
+}
+
+// contest has those who wait for an address that somebody else serves try again
+// soon, and now and then.
+func (s *neighbours) contest() {
 	s.wanted.Store(time.Now().UnixNano())
 	select {
 	case s.hurry <- struct{}{}:
 	default:
 	}
-	return found.host, true
 }
 
 // stillThere reports whether somebody answers for an address for which nobody has
@@ -98,12 +104,7 @@ func (t *Target) meet(n *netif) {
 			t.hold(p.binding, n.name(), answeredBy(p.addr, n.name(), found.host))
 		}
 	}
-	if err := t.detach(taken); err != nil {
-		t.log.WithError(err).Error("ports in conflict are served still")
-		for _, p := range taken {
-			t.unhold(p.binding, n.name())
-		}
-	}
+	t.leaveContested(n, taken)
 }
 
 // askAll asks all neighbours, if that was not done since the interface came up.

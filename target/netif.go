@@ -158,13 +158,18 @@ func (n *netif) drops() (received, sent uint64) {
 
 // attach makes b reachable on n.
 func (t *Target) attach(b *binding, n *netif) (*port, error) {
-	device := b.blade.drive.device.Load()
-	w := n.join(device, nil)
-	if err := n.steer(b.blade.addr, w); err != nil {
-		n.leave(device)
+	claimed, err := t.occupy(b, n)
+	if err != nil {
 		return nil, err
 	}
-	p := &port{hosts: new(hosts), addr: b.blade.addr, window: b.blade.drive.window, binding: b, blade: b.blade, netif: n}
+	device := b.blade.drive.device.Load()
+	w := n.join(device, nil)
+	p := &port{claimed: claimed, hosts: new(hosts), addr: b.blade.addr, window: b.blade.drive.window, binding: b, blade: b.blade, netif: n}
+	if err := n.steer(p.addr, w); err != nil {
+		n.leave(device)
+		t.vacate(p)
+		return nil, err
+	}
 	p.buffers.Store(portBuffers(b.buffers))
 	p.locked.Store(b.blade.drive.access == AccessReadOnly)
 	p.home.Store(w)
@@ -209,6 +214,7 @@ func (t *Target) detach(ports []*port) error {
 		if err := p.netif.steer(p.blade.addr, p.netif.workers[0]); err != nil {
 			t.log.WithError(err).Warn("frames of an address that is gone go to its worker still")
 		}
+		t.vacate(p)
 		t.dropIfUnused(p.netif)
 	}
 	return nil

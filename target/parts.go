@@ -1,6 +1,10 @@
 package target
 
-import "time"
+import (
+	"time"
+
+	"vbladefs/target/aoe"
+)
 
 // This file states what the engine needs of the rooms it does not import:
 // netio, disk and the kernel's list of interfaces. cmd/internal/engine joins
@@ -159,6 +163,17 @@ type StoreOptions struct {
 	Force  bool // take it even if someone else has claimed it
 }
 
+// Claims keep the processes of one machine from serving one address on one
+// interface: their frames do not reach each other. Interfaces are named by index.
+type Claims interface {
+	// Take claims addr until Free, and returns "", or who has it. What this process
+	// has already it may take again.
+	Take(index int, addr aoe.Addr) (holder string)
+	// Holder is who else has addr; "": nobody.
+	Holder(index int, addr aoe.Addr) string
+	Free(index int, addr aoe.Addr)
+}
+
 // Interface is what the engine must know of a local Ethernet port.
 type Interface struct {
 	Name     string
@@ -191,6 +206,9 @@ type Parts struct {
 	// LookupInterface asks the kernel for one interface. Its error wraps
 	// ErrNoInterface when there is none of that name.
 	LookupInterface func(name string) (Interface, error)
+	// Claims has what other processes of this machine serve; nil: nobody else
+	// serves anything.
+	Claims Claims
 	// AllocBuffers returns page-aligned memory that never moves.
 	AllocBuffers func(bytes int) ([]byte, error)
 	// FreeBuffers gives back what AllocBuffers returned.

@@ -3,7 +3,6 @@ package target
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -265,9 +264,12 @@ func (t *Target) admit(b *binding, info Interface) (failed map[string]error, err
 		if err == nil {
 			err = t.clear(b, n)
 		}
+		if err == nil && b.many() { // else place does
+			err = t.vacant(b, n)
+		}
 		switch {
 		case err == nil:
-		case b.many() && !errors.Is(err, ErrAnswered):
+		case b.many() && !contested(err):
 			failed[info.Name] = err
 		default:
 			for _, asked := range infos[:i+1] {
@@ -280,7 +282,7 @@ func (t *Target) admit(b *binding, info Interface) (failed map[string]error, err
 }
 
 // clear refuses to serve b on n if another machine answers for its address
-// there. Every port passes it.
+// there. Every port passes it, and occupy.
 func (t *Target) clear(b *binding, n *netif) error {
 	if b.force {
 		return nil

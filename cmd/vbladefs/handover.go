@@ -55,6 +55,10 @@ func (s *source) Offer(ctx context.Context, hello takeover.Hello) (takeover.Offe
 	for key, store := range s.held.Stores() {
 		o.Stores, fds = append(o.Stores, key), append(fds, engine.Claim(store))
 	}
+	id, fd := d.ShareClaims()
+	if o.Addresses = id; id != 0 {
+		fds = append(fds, fd)
+	}
 	return o, fds, nil
 }
 

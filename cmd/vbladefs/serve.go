@@ -18,6 +18,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"vbladefs/cmd/internal/bytesize"
+	"vbladefs/cmd/internal/claims"
 	"vbladefs/cmd/internal/daemon"
 	"vbladefs/cmd/internal/privilege"
 	"vbladefs/fusectl"
@@ -167,6 +168,9 @@ func serveReady(args []string, stdout io.Writer, ready *daemon.Ready) error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	s := &server{o: o, args: args, log: log, tree: fusectl.Options{Logger: log, Events: events, Group: gid, NonEmpty: o.nonEmpty,
 		Save: func() error { return errNotKept }}}
+	if !o.takeover {
+		s.claims = claims.Open(log)
+	}
 	if err := limit(o.user, log); err != nil {
 		return err
 	}
@@ -175,6 +179,7 @@ func serveReady(args []string, stdout io.Writer, ready *daemon.Ready) error {
 		begin = s.takeOver
 	}
 	if err := begin(); err != nil {
+		_ = s.claims.Close()
 		return err
 	}
 	ready.Serving()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"vbladefs/cmd/internal/claims"
 	"vbladefs/cmd/internal/daemon"
 	"vbladefs/cmd/internal/engine"
 	"vbladefs/cmd/internal/state"
@@ -22,6 +23,7 @@ type server struct {
 	args   []string // those o was made of
 	log    *logrus.Logger
 	tree   fusectl.Options
+	claims *claims.Claims
 	kept   *state.Keeper // nil: nothing is kept
 	daemon *daemon.Daemon
 	giver  *takeover.Giver // of what another daemon may take over
@@ -47,7 +49,7 @@ func (s *server) start() error {
 // open starts an engine without exports, whose stores and links may be inherited.
 func (s *server) open(from *engine.Inheritance) {
 	o := s.o
-	s.daemon = daemon.Start(engine.Options{Link: o.link, IO: o.io, Cache: target.Cache(o.cache), Spin: o.busyPoll,
+	s.daemon = daemon.StartWith(s.claims, engine.Options{Link: o.link, IO: o.io, Cache: target.Cache(o.cache), Spin: o.busyPoll,
 		RingBytes: int(o.ring), Requests: o.requests, Workers: o.workers, CPUs: o.cpus, Keeper: keeperOf(s.kept),
 		Inherit: from, Log: s.log})
 	if s.kept != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"vbladefs/cmd/internal/claims"
 	"vbladefs/cmd/internal/daemon"
 	"vbladefs/cmd/internal/engine"
 	"vbladefs/cmd/internal/state"
@@ -32,6 +33,11 @@ func (s *server) takeOver() error {
 	}
 	if err := checkState(s.kept); err != nil {
 		return err
+	}
+	if from.Addresses != nil {
+		s.claims = claims.Join(s.log, from.Offer.Addresses, from.Addresses)
+	} else {
+		s.claims = claims.Open(s.log) // the other one knew nothing of claims
 	}
 	s.open(inherited)
 	if err := s.sameAs(from.Offer, inherited); err != nil {

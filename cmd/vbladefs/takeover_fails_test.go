@@ -42,6 +42,7 @@ func TestTakeoverByOneThatEnds(t *testing.T) {
 		for _, claim := range from.Claims {
 			_ = claim.Close()
 		}
+		_ = from.Addresses.Close()
 		from.Close()
 		d.await("it goes on", func() bool {
 			return strings.Count(d.stderr.String(), "nobody has taken over; serving goes on here") == round+1
@@ -99,6 +100,7 @@ func TestTakeoverOfOneThatEnds(t *testing.T) {
 	for _, claim := range from.Claims {
 		defer claim.Close()
 	}
+	defer from.Addresses.Close()
 	if code := d.stop(syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d:\n%s", code, d.stderr)
 	}

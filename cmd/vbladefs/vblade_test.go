@@ -238,7 +238,7 @@ func TestVbladeSameAddress(t *testing.T) {
 	first, content := image(t, 1<<20)
 	second, _ := image(t, 1<<20)
 	f := run(t, here, "sectors", vblade, "0", "3", name, first)
-	want := fmt.Sprintf("e0.3 on %s, by process %d: ", name, f.cmd.Process.Pid)
+	want := fmt.Sprintf("e0.3 on %s, by process %d (vblade): ", name, f.cmd.Process.Pid)
 	for _, words := range [][]string{{"0", "3", name, second}, {"-r", "0", "3", name, second}} {
 		cmd := here.Command(vblade, words...)
 		late := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() }) // it serves

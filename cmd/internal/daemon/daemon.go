@@ -15,6 +15,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"vbladefs/cmd/internal/claims"
 	"vbladefs/cmd/internal/engine"
 	"vbladefs/fusectl"
 	"vbladefs/target"
@@ -33,6 +34,7 @@ type Daemon struct {
 	Exports fusectl.Engine
 
 	target *target.Target
+	claims *claims.Claims
 	log    *logrus.Logger
 	tree   atomic.Pointer[fusectl.Server]
 	unfollow,
@@ -40,8 +42,13 @@ type Daemon struct {
 }
 
 // Start starts an engine without exports that knows the interfaces of this network
-// namespace and follows them. Mount, Unmount and Close come later.
-func Start(o engine.Options) *Daemon {
+// namespace and follows them, and takes part in the claims of the daemons there.
+// Mount, Unmount and Close come later.
+func Start(o engine.Options) *Daemon { return StartWith(claims.Open(o.Log), o) }
+
+// StartWith is Start with claims that are there already. They are the Daemon's.
+func StartWith(c *claims.Claims, o engine.Options) *Daemon {
+	o.Claims = c
 	raiseFileLimit()
 	// A worker keeps its processor while it is busy. With no more than one the
 	// runtime would let the goroutines behind it wait for milliseconds; with more
@@ -51,7 +58,7 @@ func Start(o engine.Options) *Daemon {
 	t := engine.New(o)
 	engine.Meet(t, o.Log)
 	go engine.Follow(ctx, t, o.Log)
-	d := &Daemon{Exports: newThrifty(t), target: t, log: o.Log, unfollow: cancel, stopped: func() {}}
+	d := &Daemon{Exports: newThrifty(t), target: t, claims: c, log: o.Log, unfollow: cancel, stopped: func() {}}
 	d.pulse(ctx)
 	return d
 }
@@ -87,11 +94,15 @@ func (d *Daemon) Placed(dir string, tree *fusectl.Server) { d.watch(dir, tree) }
 // Hold has everything but requests wait, for another process to take over.
 func (d *Daemon) Hold(ctx context.Context) (*target.Handover, error) { return d.target.Hold(ctx) }
 
+// ShareClaims is what claims.Join needs in a process that takes over.
+func (d *Daemon) ShareClaims() (id uint32, fd int) { return d.claims.Share() }
+
 // GoOn serves what another process has served until now: with its links, and with
 // the stores of these keys durable at each write, as it had them.
 func (d *Daemon) GoOn(writeThrough []string) {
 	d.target.SetWriteThrough(writeThrough)
 	d.target.LinkAnew()
+	d.claims.Own()
 }
 
 // Settle ends what GoOn left for later, as nobody waits for it: links that are not
@@ -124,7 +135,10 @@ func (d *Daemon) Leave() error {
 // no longer than ctx.
 func (d *Daemon) Close(ctx context.Context) error {
 	d.unfollow()
-	return d.target.Close(ctx)
+	if err := d.target.Close(ctx); err != nil {
+		return err // what is in flight yet, the end of the process ends, and the claims
+	}
+	return d.claims.Close()
 }
 
 // aside calls f on another thread than the main one, which the kernel would have

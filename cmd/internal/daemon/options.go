@@ -13,7 +13,7 @@ import (
 // are long ones, which no original has, and may stand anywhere.
 type Own struct {
 	Mount string // where to mount the control tree; "": nowhere
-	Force bool   // serve addresses that another machine answers for, and files that another process uses
+	Force bool   // serve addresses that another machine or daemon answers for, and files that another process uses
 	Link  string // as serve's options of these names
 	IO    string
 }

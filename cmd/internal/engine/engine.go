@@ -36,6 +36,7 @@ type Options struct {
 	Inherit *Inheritance  // of a process that this one takes over from; nil: none
 	Workers int           // of an interface, where its links can be shared; 0: 1
 	CPUs    []int         // processors to pin workers to; none: the kernel chooses
+	Claims  target.Claims // nil: what other processes serve is not asked
 }
 
 // sizesEvery is how often backing stores are asked for their size.
@@ -60,6 +61,7 @@ func New(o Options) *target.Target {
 		Identify:        disk.Identify,
 		OpenStore:       storeOpener(o.Inherit),
 		LookupInterface: lookupInterface,
+		Claims:          o.Claims,
 		AllocBuffers:    disk.AllocBuffers,
 		FreeBuffers:     disk.FreeBuffers,
 	}})

@@ -79,13 +79,6 @@ func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Si
 			r.log.Error(err)
 		}
 	}()
-	if !r.own.Force {
-		claim, err := daemon.NewClaim(e.Interfaces[0], e.Addr)
-		if err != nil {
-			return 0, fmt.Errorf("%w; --force serves it all the same", err)
-		}
-		defer func() { _ = claim.Close() }()
-	}
 	started := make(chan error, 1)
 	if s := ends.During(func() { started <- r.start(d, e) }); s != nil {
 		return s.(syscall.Signal), nil
@@ -113,7 +106,11 @@ func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Si
 
 func (r *run) start(d *daemon.Daemon, e plan.Export) error {
 	for _, op := range e.Operations() {
-		if err := d.Exports.Do(daemon.Forced(op, r.own.Force)); err != nil {
+		err := d.Exports.Do(daemon.Forced(op, r.own.Force))
+		if errors.Is(err, target.ErrAnswered) || errors.Is(err, target.ErrClaimed) {
+			return fmt.Errorf("%w; here that is --force", err)
+		}
+		if err != nil {
 			return err
 		}
 	}

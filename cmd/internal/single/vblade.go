@@ -103,10 +103,7 @@ func (r *run) vblade(words []string, env vblade.Env) (syscall.Signal, error) {
 // full.
 func explained(err error) error {
 	var errno unix.Errno
-	switch {
-	case errors.Is(err, target.ErrAnswered):
-		err = fmt.Errorf("%w; here that is --force", err)
-	case errors.Is(err, unix.EBUSY):
+	if errors.Is(err, unix.EBUSY) {
 		err = fmt.Errorf("%w; --force serves it all the same", err)
 	}
 	switch {

@@ -17,6 +17,8 @@ type Taker struct {
 	Offer  Offer
 	Lock   *os.File            // of the folder of the state
 	Claims map[string]*os.File // by the keys of the stores; whoever takes them owns them
+	// Addresses is the claims of addresses, if Offer.Addresses is not 0; the same.
+	Addresses *os.File
 
 	conn *Conn
 }
@@ -44,8 +46,8 @@ func Ask(stateDir string, hello Hello) (*Taker, error) {
 		err = fmt.Errorf("the running daemon does not answer: %w", err)
 	case t.Offer.Refused != "":
 		err = fmt.Errorf("the running daemon refuses: %s", t.Offer.Refused)
-	case len(files) != 1+len(t.Offer.Stores):
-		err = fmt.Errorf("the running daemon sent %d open files, want %d", len(files), 1+len(t.Offer.Stores))
+	case len(files) != t.Offer.files():
+		err = fmt.Errorf("the running daemon sent %d open files, want %d", len(files), t.Offer.files())
 	}
 	if err != nil {
 		closeAll(files)
@@ -55,7 +57,19 @@ func Ask(stateDir string, hello Hello) (*Taker, error) {
 	for n, key := range t.Offer.Stores {
 		t.Claims[key] = files[1+n]
 	}
+	if t.Offer.Addresses != 0 {
+		t.Addresses = files[len(files)-1]
+	}
 	return t, nil
+}
+
+// files is how many come with o.
+func (o *Offer) files() int {
+	n := 1 + len(o.Stores)
+	if o.Addresses != 0 {
+		n++
+	}
+	return n
 }
 
 // Ready says that everything is open, and takes the rest.

@@ -47,8 +47,9 @@ type Upgraded struct {
 	Process int    // that serves now
 }
 
-// Offer is what the running daemon has. Its files are the lock of the folder, and
-// the claims in the order of Stores.
+// Offer is what the running daemon has. Its files are the lock of the folder, the
+// claims of stores in the order of Stores, and that of the addresses, if Addresses
+// is not 0.
 type Offer struct {
 	Refused  string // why not; empty: it will
 	Protocol int
@@ -58,6 +59,8 @@ type Offer struct {
 	Stores   []string // keys of those that are open
 	Down     []string // what cannot be served at the moment
 	Paused   []string // drives
+
+	Addresses uint32 // the number of the daemon among those that claim addresses
 }
 
 // Ready says that everything is open.
