@@ -83,14 +83,15 @@ func LimitCommand(l target.MTULimit) string { return "set " + l.Interface + " " 
 
 // HostsCommand is what makes hosts of a list when it is written to that.
 func HostsCommand(hosts []aoe.MAC) string {
-	command := "set"
-	for _, host := range hosts {
-		command += " " + host.String()
-	}
 	if len(hosts) == 0 {
-		command = "clear"
+		return "clear"
 	}
-	return command
+	command := make([]byte, 0, len("set")+len(hosts)*len(" 00:00:00:00:00:00"))
+	command = append(command, "set"...)
+	for _, host := range hosts {
+		command = host.Append(append(command, ' '))
+	}
+	return string(command)
 }
 
 // saveDrive compares with what vblade/drives makes of a name and a path.

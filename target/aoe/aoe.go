@@ -47,7 +47,19 @@ func (m MAC) Group() bool { return m[0]&1 != 0 }
 
 // String formats m as six lower-case hex pairs with colons.
 func (m MAC) String() string {
-	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
+	return string(m.Append(make([]byte, 0, len("00:00:00:00:00:00"))))
+}
+
+// Append appends what String returns to b.
+func (m MAC) Append(b []byte) []byte {
+	const digits = "0123456789abcdef"
+	for i, octet := range m {
+		if i > 0 {
+			b = append(b, ':')
+		}
+		b = append(b, digits[octet>>4], digits[octet&15])
+	}
+	return b
 }
 
 // ParseMAC reads six groups of one or two hex digits joined by colons.

@@ -17,9 +17,19 @@ const (
 	longestQuiet  = time.Minute
 )
 
+// How long no save is made for the changes of initiators after one that was: so
+// many times as long as that took, and no longer than longestRest. Whoever changes
+// config strings without end gets no more than a fifth of a processor for it; a change
+// now and then is saved at once.
+const (
+	restAfterSave = 4
+	longestRest   = 2 * time.Second
+)
+
 // Changed tells of a change that has been made. It returns at once. Then, if
 // not nil, is called from another goroutine when the change is durable, or with
-// the error of a save that failed.
+// the error of a save that failed: that is for the changes of initiators, which
+// wait for each other.
 func (k *Keeper) Changed(then func(error)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -35,7 +45,7 @@ func (k *Keeper) Changed(then func(error)) {
 	}
 	if then != nil {
 		k.thens = append(k.thens, then)
-		k.urgent = k.changes
+		k.wanted = k.changes
 	}
 	k.poke()
 }
@@ -138,6 +148,8 @@ func (k *Keeper) next(now time.Time) (delay time.Duration, last bool) {
 		return never, true
 	case k.urgent > k.attempted:
 		return max(k.notBefore.Sub(now), 0), false
+	case k.wanted > k.attempted:
+		return max(k.notBefore.Sub(now), k.rested.Sub(now), 0), false
 	case unsaved && !k.due.IsZero():
 		return max(k.due.Sub(now), 0), false
 	}
@@ -151,9 +163,12 @@ func (k *Keeper) attempt() {
 	k.thens, k.due = nil, time.Time{}
 	k.mu.Unlock()
 
+	began := time.Now()
 	err := k.replace(k.text())
+	ended := time.Now()
 
 	k.mu.Lock()
+	k.rested = ended.Add(min(restAfterSave*ended.Sub(began), longestRest))
 	k.attempted, k.err = covered, err
 	var tell func()
 	if err == nil {

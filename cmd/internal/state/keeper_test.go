@@ -378,3 +378,31 @@ func TestRetriesDoNotGetRare(t *testing.T) {
 		t.Errorf("each failure is logged")
 	}
 }
+
+// After a save the changes of initiators wait for several times as long as it took;
+// those of operations do not.
+func TestInitiatorsWaitAfterASave(t *testing.T) {
+	k := open(t, t.TempDir(), quiet())
+	const took = 20 * time.Millisecond
+	var s source
+	k.Start(func() []byte { time.Sleep(took); return s.text() })
+	began := time.Now()
+	if err := k.Save(); err != nil {
+		t.Fatal(err)
+	}
+	k.mu.Lock()
+	if rest := k.rested.Sub(began); rest < (1+restAfterSave)*took {
+		t.Errorf("initiators wait until %v after a save began that took %v or more", rest, took)
+	}
+	k.changes, k.wanted = k.changes+1, k.changes+1
+	k.mu.Unlock()
+	if delay, _ := k.next(k.rested.Add(-took)); delay != took {
+		t.Errorf("the next save for initiators is in %v, want %v", delay, took)
+	}
+	k.mu.Lock()
+	k.urgent = k.changes
+	k.mu.Unlock()
+	if delay, _ := k.next(k.rested.Add(-took)); delay != 0 {
+		t.Errorf("the next save for an operation is in %v, want now", delay)
+	}
+}

@@ -58,12 +58,14 @@ type Keeper struct {
 	started   bool
 	closing   bool
 	changes   uint64        // how many there were
-	urgent    uint64        // changes up to this one are waited for
+	urgent    uint64        // changes up to this one are waited for by operations
+	wanted    uint64        // and up to this one by initiators
 	attempted uint64        // changes up to this one were in a save, which failed perhaps
 	saved     uint64        // changes up to this one are durable
 	due       time.Time     // when the next save is to begin though nobody waits; zero: never
 	err       error         // of the last save
 	failures  int           // since a save succeeded
+	rested    time.Time     // when the next save for initiators may begin
 	notBefore time.Time     // when the next save may begin, after a failure
 	quiet     time.Time     // until when failures are not logged again
 	thens     []func(error) // of changes that no save has covered
