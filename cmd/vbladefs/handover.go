@@ -65,6 +65,7 @@ func (s *source) Offer(ctx context.Context, hello takeover.Hello) (takeover.Offe
 // Rest answers what was taken, and says where the other daemon is to go on.
 func (s *source) Rest(ctx context.Context) (takeover.Handover, []int, error) {
 	d, h := s.server.daemon, takeover.Handover{}
+	s.server.kept.Hurry(true)
 	err := s.held.Rest(ctx)
 	for try := 1; try < restTries && errors.Is(err, target.ErrNotDrained); try++ {
 		time.Sleep(betweenTries) // requests are served
@@ -101,6 +102,7 @@ func (s *source) Resume(afresh bool) {
 		return
 	}
 	s.held.GoOn(afresh)
+	s.server.kept.Hurry(false)
 	s.held.Release()
 	s.held = nil
 }

@@ -50,6 +50,15 @@ func (k *Keeper) Changed(then func(error)) {
 	k.poke()
 }
 
+// Hurry has initiators wait for no rest after a save, or as always again: while
+// requests are held up until theirs are answered.
+func (k *Keeper) Hurry(on bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.hurried = on
+	k.poke()
+}
+
 // Settle waits until the changes so far are durable, or a save of them has
 // failed, or those who wait have waited enough of late.
 func (k *Keeper) Settle() {
@@ -149,7 +158,11 @@ func (k *Keeper) next(now time.Time) (delay time.Duration, last bool) {
 	case k.urgent > k.attempted:
 		return max(k.notBefore.Sub(now), 0), false
 	case k.wanted > k.attempted:
-		return max(k.notBefore.Sub(now), k.rested.Sub(now), 0), false
+		rest := k.rested.Sub(now)
+		if k.hurried {
+			rest = 0
+		}
+		return max(k.notBefore.Sub(now), rest, 0), false
 	case unsaved && !k.due.IsZero():
 		return max(k.due.Sub(now), 0), false
 	}

@@ -400,7 +400,13 @@ func TestInitiatorsWaitAfterASave(t *testing.T) {
 		t.Errorf("the next save for initiators is in %v, want %v", delay, took)
 	}
 	k.mu.Lock()
-	k.urgent = k.changes
+	k.hurried = true // not Hurry, which would have it saved
+	k.mu.Unlock()
+	if delay, _ := k.next(k.rested.Add(-took)); delay != 0 {
+		t.Errorf("the next save in a hurry is in %v, want now", delay)
+	}
+	k.mu.Lock()
+	k.hurried, k.urgent = false, k.changes
 	k.mu.Unlock()
 	if delay, _ := k.next(k.rested.Add(-took)); delay != 0 {
 		t.Errorf("the next save for an operation is in %v, want now", delay)

@@ -66,6 +66,7 @@ type Keeper struct {
 	err       error         // of the last save
 	failures  int           // since a save succeeded
 	rested    time.Time     // when the next save for initiators may begin
+	hurried   bool          // it may begin at once, see Hurry
 	notBefore time.Time     // when the next save may begin, after a failure
 	quiet     time.Time     // until when failures are not logged again
 	thens     []func(error) // of changes that no save has covered
