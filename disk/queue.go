@@ -22,6 +22,9 @@ const (
 	Discard
 	// WriteZeroes has a range read as zeros, as safe as the store's Policy says of a write. Only with SubmitRange.
 	WriteZeroes
+	// Punch is WriteZeroes that gives the range's blocks back where it can; what it did is durable after the next Flush, or
+	// at once if the Policy is Durable. Only with SubmitRange.
+	Punch
 )
 
 var (
@@ -46,7 +49,7 @@ type Queue interface {
 	Try(s *Store, op Op, data []byte, offset int64) (done bool, err error)
 	// Submit takes the request over until Reap returns its token; data must stay unchanged and reachable until then.
 	Submit(s *Store, op Op, data []byte, offset int64, token uint64)
-	// SubmitRange is Submit of Discard or WriteZeroes, for length bytes (of any number) from offset on.
+	// SubmitRange is Submit of Discard, WriteZeroes or Punch, for length bytes (of any number) from offset on.
 	SubmitRange(s *Store, op Op, offset, length int64, token uint64)
 	// Reap stores the tokens and results of finished requests, at most as many as the shorter slice holds, and
 	// returns how many. It never blocks.

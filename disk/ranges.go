@@ -15,10 +15,13 @@ func (s *Store) carryRange(op Op, offset, length int64, b *bounce) error {
 		return err
 	}
 	var err error
-	if op == Discard {
+	switch op {
+	case Discard:
 		err = s.discard(offset, offset+length)
-	} else {
-		err = s.writeZeroes(offset, offset+length, b)
+	case WriteZeroes:
+		err = s.writeZeroes(offset, offset+length, b, s.zeroKept)
+	default:
+		err = s.writeZeroes(offset, offset+length, b, s.punch)
 	}
 	// That a range of a file is zero is in its file system's journal, and not with the device yet.
 	if err == nil && (s.Policy() == Durable || s.Policy() == Direct && op == WriteZeroes && !s.id.block) {
@@ -30,7 +33,7 @@ func (s *Store) carryRange(op Op, offset, length int64, b *bounce) error {
 // refuseRange answers as refuse and checkEnd do.
 func (s *Store) refuseRange(op Op, offset, length int64) (refused bool, err error) {
 	switch {
-	case op != Discard && op != WriteZeroes:
+	case op < Discard || op > Punch:
 		return true, unix.EINVAL
 	case s.ReadOnly():
 		return true, unix.EROFS
@@ -57,7 +60,7 @@ func (s *Store) discard(offset, end int64) error {
 	if s.id.block {
 		err = blockRange(s.fd, unix.BLKDISCARD, start, end-start)
 	} else {
-		err = allocate(s.fd, unix.FALLOC_FL_PUNCH_HOLE, start, end-start)
+		err = s.punch(start, end-start)
 	}
 	if refusesRange(err) {
 		return nil
@@ -65,9 +68,26 @@ func (s *Store) discard(offset, end int64) error {
 	return err
 }
 
+// zeroKept has the kernel zero a range. A file keeps its blocks where its file system knows how, so that later writes do
+// not fail for want of room.
+func (s *Store) zeroKept(start, length int64) error {
+	if s.id.block {
+		return blockRange(s.fd, unix.BLKZEROOUT, start, length)
+	}
+	err := allocate(s.fd, unix.FALLOC_FL_ZERO_RANGE, start, length)
+	if refusesRange(err) {
+		err = s.punch(start, length)
+	}
+	return err
+}
+
+// punch has the kernel zero a range and give its blocks back; devices know this as fallocate(2), too (Linux 4.9).
+func (s *Store) punch(start, length int64) error {
+	return allocate(s.fd, unix.FALLOC_FL_PUNCH_HOLE, start, length)
+}
+
 // writeZeroes has the kernel zero the whole blocks of a range, and writes zeros to the rest, or to all if it cannot.
-// A file keeps its blocks where its file system knows how, so that later writes do not fail for want of room.
-func (s *Store) writeZeroes(offset, end int64, b *bounce) error {
+func (s *Store) writeZeroes(offset, end int64, b *bounce, zero func(start, length int64) error) error {
 	start, stop, err := s.wholeBlocks(offset, end)
 	if err != nil {
 		return err
@@ -75,12 +95,7 @@ func (s *Store) writeZeroes(offset, end int64, b *bounce) error {
 	if start >= stop {
 		return s.writeZeroData(offset, end, b)
 	}
-	if s.id.block {
-		err = blockRange(s.fd, unix.BLKZEROOUT, start, stop-start)
-	} else if err = allocate(s.fd, unix.FALLOC_FL_ZERO_RANGE, start, stop-start); refusesRange(err) {
-		err = allocate(s.fd, unix.FALLOC_FL_PUNCH_HOLE, start, stop-start)
-	}
-	if refusesRange(err) {
+	if err = zero(start, stop-start); refusesRange(err) {
 		return s.writeZeroData(offset, end, b)
 	}
 	if err == nil {

@@ -62,7 +62,7 @@ func rangesOf(t *testing.T, q Queue, s *Store, model []byte, discards bool) {
 		offset, held := int64(from)*512, model[from*512:to*512]
 		data := memory[:len(held)]
 		var err error
-		switch i % 3 {
+		switch i % 4 {
 		case 0:
 			copy(data, randomBytes(len(data)))
 			copy(held, data)
@@ -74,6 +74,9 @@ func rangesOf(t *testing.T, q Queue, s *Store, model []byte, discards bool) {
 			err = doRange(t, q, s, Discard, offset, int64(len(held)))
 			check(t, map[uint64]error{0: do(t, q, s, Read, data, offset)})
 			takeDiscarded(t, data, held, offset, discards)
+		case 3:
+			clear(held)
+			err = doRange(t, q, s, Punch, offset, int64(len(held)))
 		}
 		if err != nil {
 			t.Fatalf("step %d, sectors %d to %d: %v", i, from, to, err)
@@ -149,15 +152,16 @@ func testRangesRefused(t *testing.T, newQueue queueMaker) {
 		{s, WriteZeroes, 0, 64<<10 + 1, ErrRange},
 		{s, WriteZeroes, 64 << 10, 0, nil},
 		{s, Write, 0, 512, unix.EINVAL},
-		{s, WriteZeroes + 1, 0, 512, unix.EINVAL},
+		{s, Punch + 1, 0, 512, unix.EINVAL},
 		{readOnly, WriteZeroes, 0, 512, unix.EROFS},
 		{readOnly, Discard, 0, 512, unix.EROFS},
+		{readOnly, Punch, 0, 512, unix.EROFS},
 	} {
 		if err := doRange(t, q, c.s, c.op, c.offset, c.length); err != c.want {
 			t.Errorf("op %d of %d bytes at %d: %v, want %v", c.op, c.length, c.offset, err, c.want)
 		}
 	}
-	for _, op := range []Op{Discard, WriteZeroes} {
+	for _, op := range []Op{Discard, WriteZeroes, Punch} {
 		if err := do(t, q, s, op, content[:512], 0); err != unix.EINVAL {
 			t.Errorf("op %d with data: %v", op, err)
 		}
@@ -196,6 +200,8 @@ func TestRangesReachDevice(t *testing.T) {
 		{file, device, Direct, WriteZeroes, true},
 		{file, device, Durable, WriteZeroes, true},
 		{file, device, Durable, Discard, true},
+		{file, device, Direct, Punch, false},
+		{file, device, Durable, Punch, true},
 	} {
 		run(t, "sync", file)
 		q, s := made(t, func() (Queue, error) { return NewSync() }), open(t, c.path, Options{Policy: c.policy})
