@@ -83,7 +83,7 @@ func (r Registers) WithLBA(lba uint64, extended bool) Registers {
 // Answer is the reply to r, decoded as q, when that takes no drive and no data:
 // refusals, transfers beyond the capacity, and commands that do nothing. It is
 // false when the caller has to act: then q is a Read, Write or Verify within
-// the capacity, or a Flush, SetWriteCache, Identify or SmartData.
+// the capacity, or a Flush, SetWriteCache, Identify, SmartData or Trim.
 func (r Registers) Answer(q Request, capacitySectors uint64) (reply Registers, ok bool) {
 	switch q.Action {
 	case Abort:

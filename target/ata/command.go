@@ -2,6 +2,7 @@ package ata
 
 // The commands, §3.3, by the names of ATA8-ACS.
 const (
+	OpDataSetManagement   = 0x06
 	OpReadSectors         = 0x20
 	OpReadSectorsExt      = 0x24 // what initiators read with
 	OpReadDMAExt          = 0x25
@@ -41,6 +42,7 @@ const (
 	features          // the Feature register
 	smart             // the Feature register and a signature in lba1 and lba2
 	multiple          // the count
+	ranges            // the Feature register and the count
 )
 
 // command is one row of the command set. The zero row is a command that is
@@ -63,9 +65,10 @@ var (
 
 // commands is the command set. The DMA and MULTIPLE codes are the same as the
 // plain ones here: the transport has neither. What IDENTIFY does not advertise
-// is not in it: NOP, packet commands, security, DATA SET MANAGEMENT, and READ
+// is not in it: NOP, packet commands, security, and READ
 // NATIVE MAX ADDRESS, which would need the host protected area.
 var commands = [256]command{
+	OpDataSetManagement:   {action: Trim, operands: ranges, extended: true, toDevice: true},
 	OpReadSectors:         read28,
 	OpReadDMA:             read28,
 	OpReadMultiple:        read28,

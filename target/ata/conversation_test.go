@@ -137,6 +137,9 @@ func (q Request) String() string {
 	if q.Sectors != 0 {
 		s += fmt.Sprintf(" lba=%d sectors=%d", q.LBA, q.Sectors)
 	}
+	if q.Blocks != 0 {
+		s += fmt.Sprintf(" blocks=%d", q.Blocks)
+	}
 	if q.Action == SetWriteCache {
 		s += fmt.Sprintf(" on=%v", q.WriteCache)
 	}

@@ -119,14 +119,14 @@ func TestWithLBA(t *testing.T) {
 
 func TestActionNames(t *testing.T) {
 	seen := map[string]bool{}
-	for a := Abort; a <= SmartData; a++ {
+	for a := Abort; a <= Trim; a++ {
 		if s := a.String(); s == "" || s == "unknown" || seen[s] {
 			t.Errorf("action %d is named %q", a, s)
 		} else {
 			seen[s] = true
 		}
 	}
-	if s := (SmartData + 1).String(); s != "unknown" {
+	if s := (Trim + 1).String(); s != "unknown" {
 		t.Errorf("an undefined action is named %q", s)
 	}
 }

@@ -65,10 +65,12 @@ var fixedWords = [...]struct{ index, value uint16 }{
 	{82, featureSet82},
 	{83, featureSet83},
 	{86, enabled86},
-	{88, 0x203f},  // UDMA modes 0-5, 5 selected
-	{93, 0x400b},  // hardware reset result
+	{88, 0x203f}, // UDMA modes 0-5, 5 selected
+	{93, 0x400b}, // hardware reset result
+	{105, MaxTrimBlocks},
 	{119, 0x4000}, // no further features
 	{120, 0x4000}, //
+	{169, 0x0001}, // DATA SET MANAGEMENT trims
 	{209, 0x4000}, // logical sector 0 begins a physical one
 }
 

@@ -15,13 +15,14 @@ const (
 	SetWriteCache               // WriteCache on, or off after a flush
 	Identify                    // 512 bytes of Identity follow the reply's registers
 	SmartData                   // 512 bytes of PutSmartData follow the reply's registers
+	Trim                        // the payload, of Blocks, lists ranges whose contents are needed no more: Ranges
 )
 
 // String is the action's name in lower case.
 func (a Action) String() string {
 	names := [...]string{Abort: "abort", NoOperation: "no-operation", CheckPower: "check-power", Read: "read",
 		Write: "write", Verify: "verify", Flush: "flush", SetWriteCache: "set-write-cache", Identify: "identify",
-		SmartData: "smart-data"}
+		SmartData: "smart-data", Trim: "trim"}
 	if int(a) < len(names) {
 		return names[a]
 	}
@@ -39,6 +40,7 @@ type Request struct {
 	// 36+512 bytes whatever the action, or aoeping discards it, §3.6.
 	Smart   bool
 	Sectors int    // Read, Write: 1 to 255; Verify: 1 to 65536
+	Blocks  int    // Trim: of 512 bytes, 1 to MaxTrimBlocks
 	LBA     uint64 // Read, Write, Verify: the first sector
 }
 
@@ -67,6 +69,8 @@ func Decode(r Registers, toDevice bool) Request {
 		return q.transfer(r)
 	case features:
 		return q.setFeatures(r)
+	case ranges:
+		return q.trim(r)
 	case smart:
 		return q.smart(r)
 	case multiple:
