@@ -22,6 +22,7 @@ const (
 	ofSerial   = "serial"
 	ofFirmware = "firmware"
 	ofKeep     = "keep"
+	ofThin     = "thin"
 	ofCache    = "cache"
 	ofReadOnly = "readonly"
 	ofConfig   = "config"
@@ -58,6 +59,8 @@ func (r *rehearsal) note(op target.Operation) {
 		r.origins[origin{drive: op.Drive, what: ofFirmware}] = r.line
 	case target.SetKeep:
 		r.origins[origin{drive: op.Drive, what: ofKeep}] = r.line
+	case target.SetThin:
+		r.origins[origin{drive: op.Drive, what: ofThin}] = r.line
 	case target.SetCache:
 		r.origins[origin{drive: op.Drive, what: ofCache}] = r.line
 	case target.SetReadOnly:

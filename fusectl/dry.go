@@ -17,6 +17,7 @@ func dryParts() target.Parts {
 		OpenQueue:       func() (target.Queue, error) { return dryQueue(make(chan struct{}, 1)), nil },
 		Identify:        func(path string) (string, error) { return path, nil },
 		OpenStore:       openDryStore,
+		MakeStore:       func(string, int64) (func(), error) { return func() {}, nil },
 		NeverHangs:      true,
 		LookupInterface: lookupDryInterface,
 		AllocBuffers:    func(bytes int) ([]byte, error) { return make([]byte, bytes), nil },
@@ -75,10 +76,11 @@ func (dryGroup) Close() error                   { return nil }
 // dryQueue is a queue without transfers; it is what Wake sends on.
 type dryQueue chan struct{}
 
-func (dryQueue) Try(target.Store, target.Op, []byte, int64) (bool, error) { return true, nil }
-func (dryQueue) Submit(target.Store, target.Op, []byte, int64, uint64)    {}
-func (dryQueue) Reap([]uint64, []error) int                               { return 0 }
-func (dryQueue) Close() error                                             { return nil }
+func (dryQueue) Try(target.Store, target.Op, []byte, int64) (bool, error)  { return true, nil }
+func (dryQueue) Submit(target.Store, target.Op, []byte, int64, uint64)     {}
+func (dryQueue) SubmitRange(target.Store, target.Op, int64, int64, uint64) {}
+func (dryQueue) Reap([]uint64, []error) int                                { return 0 }
+func (dryQueue) Close() error                                              { return nil }
 
 func (q dryQueue) Wait(_ int, timeout time.Duration) error {
 	if timeout < 0 {

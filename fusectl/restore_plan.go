@@ -109,7 +109,7 @@ func (r *restorer) drive(w target.DriveInfo) {
 	has, there := r.engine.Drive(w.Name)
 	switch {
 	case !there:
-		add := target.AddDrive{Name: w.Name, Path: w.Path, Cache: w.Cache, Force: w.Forced, Offset: w.Offset, Length: w.Length, Wait: true,
+		add := target.AddDrive{Name: w.Name, Path: w.Path, Cache: w.Cache, Force: w.Forced, Offset: w.Offset, Length: w.Length, Thin: w.Thin, Wait: true,
 			Identity: target.Identity{Model: w.Model, Serial: w.Serial, Firmware: w.Firmware}}
 		switch {
 		case w.ReadOnly:
@@ -149,6 +149,9 @@ func (r *restorer) values(w, has target.DriveInfo) {
 	}
 	if has.Implicit != w.Implicit {
 		set(ofKeep, native.KeepText(w), target.SetKeep{Drive: w.Name, Keep: !w.Implicit})
+	}
+	if has.Thin != w.Thin {
+		set(ofThin, native.ThinText(w), target.SetThin{Drive: w.Name, Thin: w.Thin})
 	}
 	if has.Cache != w.Cache {
 		set(ofCache, string(w.Cache), target.SetCache{Drive: w.Name, Cache: w.Cache})

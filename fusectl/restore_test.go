@@ -173,7 +173,7 @@ func TestRestoreFile(t *testing.T) {
 	write(strings.TrimSuffix(good, "# end 4\n"))
 	step("cut off", "cat FILE > restore; cat restore", "cat: write error: Invalid argument\n! 5:1: the state is cut off: it has no end line; if nothing is missing, add \"# end 4\"\n")
 	write(has("vblade/drives add new /dev/loop1", "vblade/drives sub new"))
-	step("a mistake", "cat FILE > restore; cut -d, -f1 restore; cat vblade/drives | wc -l", "cat: write error: Invalid argument\n! 3:15: malformed command: command \"sub\": want add NAME PATH [ro|auto] [force] [writeback|direct|durable] [offset=SECTORS] [length=SECTORS]\n2\n")
+	step("a mistake", "cat FILE > restore; cut -d, -f1 restore; cat vblade/drives | wc -l", "cat: write error: Invalid argument\n! 3:15: malformed command: command \"sub\": want add NAME PATH [ro|auto] [force] [writeback|direct|durable] [offset=SECTORS] [length=SECTORS] [thin] [size=BYTES]\n2\n")
 	write(has("vblade/drives add do /dev/loop1"))
 	step("a failure", "cat FILE > restore; cut -c 1-60 restore; tail -n 2 log | grep -c 'vblade/drives: refused \"add do /dev/loop1\" at column 8: EEXIST: name in use: drive do is'",
 		"cat: write error: File exists\n! 2:22: EEXIST: name in use: drive do is /dev/loop2, and sta\n= 0 carried out, 1 failed\n1\n")

@@ -64,6 +64,7 @@ var driveDir = &dir{
 		driveValue("serial", "serial number, like model", native.SerialText, native.ParseSerial, text.SerialGrammar),
 		driveValue("firmware", "firmware version of config replies", native.FirmwareText, native.ParseFirmware, native.FirmwareGrammar),
 		driveValue("keep", "1 or 0: whether the drive stays when its last port goes", native.KeepText, native.ParseKeep, native.SwitchGrammar),
+		driveValue("thin", "1 or 0: whether writing zeros gives blocks of the disk back", native.ThinText, native.ParseThin, native.SwitchGrammar),
 		driveValue("pause", "1 or 0: whether requests wait, for a snapshot; not saved", native.PauseText, native.ParsePause, native.SwitchGrammar),
 		driveValue("resize", "size in sectors; a write has it looked up again", vbladekernel.Size, native.ParseResize, native.ResizeGrammar),
 		driveFile("state", "up, paused, or down and why", native.DriveState),

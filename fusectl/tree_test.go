@@ -61,7 +61,7 @@ func TestPrograms(t *testing.T) {
 				"-rw-r--r-- root vblade/do/cache\n-rw-r--r-- root vblade/do/firmware\n-rw-r--r-- root vblade/do/keep\n-r--r--r-- root vblade/do/length\n-rw-r--r-- root vblade/do/model\n-r--r--r-- root vblade/do/note\n-r--r--r-- root vblade/do/offset\n" +
 				"-r--r--r-- root vblade/do/path\n-rw-r--r-- root vblade/do/pause\n-rw-r--r-- root vblade/do/ports\n-rw-r--r-- root vblade/do/readonly\n" +
 				"-rw-r--r-- root vblade/do/resize\n-rw-r--r-- root vblade/do/serial\n-r--r--r-- root vblade/do/size\n-r--r--r-- root vblade/do/state\n" +
-				"-r--r--r-- root vblade/do/stats\n"},
+				"-r--r--r-- root vblade/do/stats\n-rw-r--r-- root vblade/do/thin\n"},
 		{"modes of an export", "echo 0 0 eth0 /dev/loop0 > kvblade/add; stat -c '%a %n' kvblade/0.0@eth0 kvblade/0.0@eth0/*",
 			"755 kvblade/0.0@eth0\n444 kvblade/0.0@eth0/bdev\n444 kvblade/0.0@eth0/bpath\n444 kvblade/0.0@eth0/busy\n644 kvblade/0.0@eth0/model\n" +
 				"444 kvblade/0.0@eth0/mtu\n444 kvblade/0.0@eth0/scnt\n444 kvblade/0.0@eth0/scst\n644 kvblade/0.0@eth0/sn\n444 kvblade/0.0@eth0/stats\n"},
@@ -82,7 +82,7 @@ func TestPrograms(t *testing.T) {
 		{"a value a byte at a time", "echo add do /dev/loop2 > vblade/drives; echo my disk | dd bs=1 of=vblade/do/model status=none; cat vblade/do/model; echo -n x > vblade/do/serial; cat vblade/do/serial",
 			"my disk\nx\n"},
 		{"the log", "echo add do > vblade/drives; echo add do /dev/loop2 > vblade/drives; cut -d' ' -f2- log", "bash: line 1: echo: write error: Invalid argument\n" +
-			"warning vblade/drives: refused \"add do\" at column 7: EINVAL: malformed command: a word is missing: want add NAME PATH [ro|auto] [force] [writeback|direct|durable] [offset=SECTORS] [length=SECTORS]\n" +
+			"warning vblade/drives: refused \"add do\" at column 7: EINVAL: malformed command: a word is missing: want add NAME PATH [ro|auto] [force] [writeback|direct|durable] [offset=SECTORS] [length=SECTORS] [thin] [size=BYTES]\n" +
 			"info vblade/drives: \"add do /dev/loop2\"\n"},
 		{"working folder removed under its user", "echo 0 0 eth0 /dev/loop0 > kvblade/add; cd kvblade/0.0@eth0; echo 0 0 eth0 > ../del; cat sn; ls; cd ..; ls",
 			"cat: sn: No such file or directory\nadd\nannounce\ndel\nreadd\n"},

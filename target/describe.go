@@ -16,7 +16,7 @@ func (d *drive) describe() DriveInfo {
 	id := d.identity.Load()
 	info := DriveInfo{Name: d.name, Path: d.path, ReadOnly: d.readOnly(), Unwritable: d.readOnly() && d.access != AccessReadOnly,
 		Cache: d.cache, Model: id.Model, Serial: id.Serial,
-		Firmware: id.Firmware, Implicit: d.implicit, Forced: d.force, Down: d.down, Ports: d.bindings.length,
+		Firmware: id.Firmware, Implicit: d.implicit, Forced: d.force, Thin: d.thin, Down: d.down, Ports: d.bindings.length,
 		Offset: d.window.first, Length: d.window.length}
 	if dev := d.device.Load(); dev != nil {
 		info.Sectors, info.Cache, info.Note = d.window.capacity(dev.sectors()), dev.cache, dev.note

@@ -16,11 +16,16 @@ func (op AddDrive) apply(t *Target) error {
 	if err := checkDriveName(op.Name); err != nil {
 		return err
 	}
+	undo, err := t.makeStore(op)
+	if err != nil {
+		return err
+	}
 	if op.Wait {
 		return t.addWaiting(op)
 	}
 	d, err := t.openDrive(op, false)
 	if err != nil {
+		t.outside(undo)
 		return err
 	}
 	t.mu.Lock()
@@ -74,7 +79,7 @@ func (t *Target) newDrive(op AddDrive, implicit bool) (*drive, error) {
 	if !filepath.IsAbs(op.Path) {
 		return nil, notAbsolute(op.Path)
 	}
-	d := &drive{name: op.Name, path: op.Path, access: op.Access, wished: op.Access, cache: cmp.Or(op.Cache, t.cache), force: op.Force, implicit: implicit,
+	d := &drive{name: op.Name, path: op.Path, access: op.Access, wished: op.Access, cache: cmp.Or(op.Cache, t.cache), force: op.Force, thin: op.Thin, implicit: implicit,
 		window: window{op.Offset, op.Length}}
 	if err := checkCache(d.cache); err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ const (
 // acts are those of ATA commands, by what they ask of the target.
 var acts = [...]act{ata.Abort: actPlain, ata.NoOperation: actPlain, ata.CheckPower: actPlain, ata.Read: actRead,
 	ata.Verify: actRead, ata.Write: actWrite, ata.Flush: actSync, ata.SetWriteCache: actSync, ata.Identify: actIdentify,
-	ata.SmartData: actRead}
+	ata.SmartData: actRead, ata.Trim: actWrite}
 
 // gates are the rules of each act.
 var gates = [...]struct {

@@ -55,6 +55,10 @@ func (q *loopQueue) Submit(_ target.Store, _ target.Op, _ []byte, _ int64, token
 	q.count++
 }
 
+func (q *loopQueue) SubmitRange(_ target.Store, _ target.Op, _, _ int64, token uint64) {
+	q.Submit(nil, 0, nil, 0, token)
+}
+
 func (q *loopQueue) Reap(tokens []uint64, errs []error) int {
 	n := copy(tokens, q.tokens[:q.count])
 	copy(q.tokens[:], q.tokens[n:q.count])

@@ -55,6 +55,7 @@ type drive struct {
 	wished   Access // what access was before it became AccessReadOnly; that, if it has always been
 	cache    Cache  // to be opened with while it is down; the device has the present one
 	force    bool   // opened even if someone else has claimed it
+	thin     bool   // zeros are not written but punched
 	implicit bool   // made by Export: goes with its last blade
 	window   window // never changes
 	down     string // why it has no device; empty: it has one
@@ -198,6 +199,7 @@ type port struct {
 	sectors atomic.Int32           // most sectors of a request on this interface, as advertised; 0: not served
 	most    atomic.Int32           // and as served: what was advertised once, as far as frames hold it
 	locked  atomic.Bool            // the drive takes no writes, whatever its device says
+	thin    atomic.Bool            // the drive's: zeros are not written but punched
 	home    atomic.Pointer[worker] // serves its address, and no other does
 	rules   atomic.Pointer[rules]  // the blade's
 	device  atomic.Pointer[device] // the drive's

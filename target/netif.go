@@ -172,6 +172,7 @@ func (t *Target) attach(b *binding, n *netif) (*port, error) {
 	}
 	p.buffers.Store(portBuffers(b.buffers))
 	p.locked.Store(b.blade.drive.access == AccessReadOnly)
+	p.thin.Store(b.blade.drive.thin)
 	p.home.Store(w)
 	p.device.Store(device)
 	b.blade.govern(p)

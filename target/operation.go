@@ -43,6 +43,9 @@ type AddDrive struct {
 	// The part of the store that is the drive, in sectors from Offset on; Length 0: to
 	// its end.
 	Offset, Length uint64
+	Thin           bool // as SetThin says
+	// Create makes a sparse file of so many bytes of Path if nothing is there; 0: no.
+	Create int64
 	// Wait makes no error of a store that cannot be opened now: the drive is down
 	// until it can.
 	Wait bool
@@ -171,6 +174,13 @@ type SetFirmware struct {
 type SetKeep struct {
 	Drive string
 	Keep  bool
+}
+
+// SetThin has a drive punch holes where initiators write zeros, so that a sparse
+// file stays sparse.
+type SetThin struct {
+	Drive string
+	Thin  bool
 }
 
 // SetReadOnly has a drive refuse writes, or take them, while it is exported.

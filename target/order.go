@@ -35,7 +35,7 @@ func (r *request) span() span {
 	switch r.op {
 	case OpFlush: // covers what has completed: it waits for nothing
 		return span{r: r}
-	case opBarrier:
+	case opBarrier, OpDiscard: // its ranges may be anywhere
 		return span{end: math.MaxUint64, write: true, r: r}
 	case opHold:
 		return span{end: math.MaxUint64, write: true, hold: true, r: r}

@@ -85,6 +85,9 @@ const (
 	OpWrite           // as safe as the store's write policy says
 	OpWriteDurable    // durable before it completes, whatever the policy
 	OpFlush           // all completed writes become durable
+	OpDiscard         // gives a range up, whatever it reads as then; of ranges only, as the next
+	_                 // disk.WriteZeroes
+	OpPunch           // has a range read as zeros and gives its blocks back where it can
 )
 
 // Queue carries a worker's transfers to stores and back. One worker owns it;
@@ -96,6 +99,8 @@ type Queue interface {
 	// Submit takes the transfer over until Reap returns its token; data must
 	// not change or move until then.
 	Submit(s Store, op Op, data []byte, offset int64, token uint64)
+	// SubmitRange is Submit of OpDiscard and OpPunch, which have no data.
+	SubmitRange(s Store, op Op, offset, length int64, token uint64)
 	// Reap stores the tokens and results of finished transfers and returns how
 	// many. It never blocks.
 	Reap(tokens []uint64, errs []error) int
@@ -200,6 +205,9 @@ type Parts struct {
 	Identify func(path string) (string, error)
 	// OpenStore opens and claims path.
 	OpenStore func(path string, o StoreOptions) (Store, error)
+	// MakeStore makes a sparse file of so many bytes where nothing is, and refuses
+	// what is there if that has another size. undo takes away what was made.
+	MakeStore func(path string, bytes int64) (undo func(), err error)
 	// NeverHangs: Identify and OpenStore take no time, so nobody guards against one
 	// that takes for ever.
 	NeverHangs bool

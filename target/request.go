@@ -31,6 +31,7 @@ type request struct {
 	op       Op
 	lba      uint64 // in the store
 	sectors  int
+	next     int    // range of an OpDiscard
 	turn     uint64 // of device.initiatorCache when a barrier entered
 	began    int64  // the turn in which it came, by the clock of w
 	blockers int    // earlier requests that it waits for; guarded by device.order.mu

@@ -152,6 +152,10 @@ func (q unwrapping) Try(s target.Store, op target.Op, data []byte, offset int64)
 	return q.Queue.Try(inner(s), op, data, offset)
 }
 
+func (q unwrapping) SubmitRange(s target.Store, op target.Op, offset, length int64, token uint64) {
+	q.Queue.SubmitRange(inner(s), op, offset, length, token)
+}
+
 func (q unwrapping) Submit(s target.Store, op target.Op, data []byte, offset int64, token uint64) {
 	q.Queue.Submit(inner(s), op, data, offset, token)
 }

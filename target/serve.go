@@ -1,6 +1,8 @@
 package target
 
 import (
+	"bytes"
+
 	"vbladefs/target/aoe"
 	"vbladefs/target/ata"
 )
@@ -123,6 +125,8 @@ func (w *worker) ataCommand(p *port, device *device, reply aoe.Header, frame []b
 		w.transfer(p, device, reply, a, OpRead, q, nil)
 	case ata.Write:
 		w.write(p, device, reply, a, q, payload)
+	case ata.Trim:
+		w.trim(p, device, reply, a, q, payload)
 	case ata.Flush:
 		w.transfer(p, device, reply, a, OpFlush, q, nil)
 	case ata.SetWriteCache:
@@ -148,8 +152,11 @@ func (w *worker) write(p *port, d *device, reply aoe.Header, a aoe.ATA, q ata.Re
 		return
 	}
 	op := OpWrite
-	if q.Durable {
+	switch {
+	case q.Durable:
 		op = OpWriteDurable
+	case p.thin.Load() && bytes.Equal(payload[:n], zeros[:n]):
+		op = OpPunch
 	}
 	w.transfer(p, d, reply, a, op, q, payload[:n])
 }

@@ -14,7 +14,7 @@ import (
 
 // opBarrier is a flush that waits for everything in flight on the device, and
 // that everything later waits for.
-const opBarrier = OpFlush + 1
+const opBarrier = OpPunch + 1
 
 // transfer serves a read, write, flush or barrier. payload is the data of a write,
 // borrowed from the link.
@@ -37,14 +37,14 @@ func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q 
 	free := d.order.enter(r)
 	// Asked only now: a write that enters behind the barrier that began
 	// write-through must see it.
-	if r.op == OpWrite && d.initiatorCache.through() {
+	if (r.op == OpWrite || r.op == OpPunch) && d.initiatorCache.through() {
 		r.op = OpWriteDurable
 	}
 	if !free {
 		copy(r.data(), payload)
 		return
 	}
-	if payload != nil { // try from the link's memory first: most need no copy
+	if payload != nil && !r.ranged() { // try from the link's memory first: most need no copy
 		if done, err := w.queue.Try(d.store, r.op, payload, r.offset()); done {
 			w.finish(r, err)
 			return
@@ -53,6 +53,7 @@ func (w *worker) transfer(p *port, d *device, h aoe.Header, a aoe.ATA, op Op, q 
 		w.submit(r, r.op)
 		return
 	}
+	copy(r.data(), payload)
 	w.start(r)
 	w.startReady()
 }
@@ -72,6 +73,10 @@ func (w *worker) admit(p *port) *request {
 
 // start hands r, which nothing blocks, to the queue.
 func (w *worker) start(r *request) {
+	if r.ranged() {
+		w.startRanges(r)
+		return
+	}
 	op := r.op
 	if op == opBarrier {
 		op = OpFlush
@@ -92,6 +97,9 @@ func (w *worker) submit(r *request, op Op) {
 // finish answers r, whose transfer has ended with err, and starts what waited
 // for it.
 func (w *worker) finish(r *request, err error) {
+	if r.op == OpDiscard && err == nil && w.nextRange(r) {
+		return
+	}
 	w.ready = r.device.order.leave(r, w.ready)
 	w.answer(r, err)
 	w.startReady()
@@ -177,7 +185,7 @@ func (p *port) count(r *request, took int64) {
 		p.counts.reads.Add(1)
 		p.counts.readSectors.Add(uint64(r.sectors))
 		addTime(&p.counts.readTime, took)
-	case OpFlush, opBarrier:
+	case OpFlush, opBarrier, OpDiscard:
 		p.counts.others.Add(1)
 		addTime(&p.counts.otherTime, took)
 	default:

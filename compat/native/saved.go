@@ -48,6 +48,9 @@ func DriveCommand(d target.DriveInfo) string {
 	if d.Cache != target.CacheDirect { // what a restored drive has that names none: target.Waiting
 		command += " " + string(d.Cache)
 	}
+	if d.Thin {
+		command += " thin"
+	}
 	if d.Offset != 0 {
 		command += " offset=" + strconv.FormatUint(d.Offset, 10)
 	}

@@ -109,6 +109,15 @@ func ParseKeep(drive, value string) (target.Operation, error) {
 	return target.SetKeep{Drive: drive, Keep: on}, nil
 }
 
+// ParseThin reads what is written to thin, of drive.
+func ParseThin(drive, value string) (target.Operation, error) {
+	on, err := parseSwitch("thin", value)
+	if err != nil {
+		return nil, err
+	}
+	return target.SetThin{Drive: drive, Thin: on}, nil
+}
+
 // ParsePause reads what is written to pause, of drive.
 func ParsePause(drive, value string) (target.Operation, error) {
 	on, err := parseSwitch("pause", value)
@@ -163,6 +172,9 @@ func LoudText(b target.BladeInfo) string { return switchText(b.Loud) }
 
 // KeepText is the text of keep: whether the drive stays when its last port goes.
 func KeepText(d target.DriveInfo) string { return switchText(!d.Implicit) }
+
+// ThinText is the text of thin: whether zeros are punched.
+func ThinText(d target.DriveInfo) string { return switchText(d.Thin) }
 
 // PauseText is the text of pause.
 func PauseText(d target.DriveInfo) string { return switchText(d.Paused) }

@@ -36,6 +36,25 @@ func Number(what string, word Word, least, most uint64) (uint64, error) {
 	return n, nil
 }
 
+// Bytes reads word as a number of bytes, called what, from least to most: in
+// decimal, perhaps with K, M, G, T or P behind it for powers of 1024.
+func Bytes(what string, word Word, least, most uint64) (uint64, error) {
+	digits, shift := word.Text, 0
+	if n := len(digits); n > 1 {
+		if power := strings.IndexByte("KMGTP", digits[n-1]&^0x20); power >= 0 {
+			digits, shift = digits[:n-1], 10*(power+1)
+		}
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, word.Malformed("%s %s is no number of bytes: want one such as 512, 64M or 10G", what, word)
+	}
+	if err != nil || n > most>>shift || n<<shift < least {
+		return 0, word.At(fmt.Errorf("%w: %s %s: want %d to %d bytes", target.ErrRange, what, word, least, most))
+	}
+	return n << shift, nil
+}
+
 // Addr reads the shelf and the slot of an address.
 func Addr(shelf, slot Word) (aoe.Addr, error) {
 	major, err := Number("shelf", shelf, 0, target.MaxShelf)

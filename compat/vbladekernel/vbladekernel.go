@@ -31,7 +31,7 @@ const MaxWrite = 4096
 
 // What the commands look like.
 var (
-	DrivesGrammars = []string{"add NAME PATH [ro|auto] [force] [writeback|direct|durable] [offset=SECTORS] [length=SECTORS]", "del NAME"}
+	DrivesGrammars = []string{"add NAME PATH [ro|auto] [force] [writeback|direct|durable] [offset=SECTORS] [length=SECTORS] [thin] [size=BYTES]", "del NAME"}
 	PortsGrammars  = []string{"add INTERFACE SHELF SLOT [BUFFERS [SECTORS]] [force]", "del INTERFACE SHELF SLOT"}
 )
 
@@ -65,7 +65,25 @@ func ParseDrives(line string) (target.Operation, error) {
 			op.Cache = cache
 		}
 	}
+	if err := parseSize(&op, c); err != nil {
+		return nil, err
+	}
 	return parseWindow(op, c)
+}
+
+// parseSize reads of what size a file is made. What is made sparse stays so.
+func parseSize(op *target.AddDrive, c text.Command) error {
+	op.Thin = c.Has("thin")
+	word, given := c.Value("size")
+	if !given {
+		return nil
+	}
+	n, err := text.Bytes("size", word, 512, maxSectors*512)
+	if err == nil && n%512 != 0 {
+		err = word.Malformed("size %s is no whole number of sectors: want a multiple of 512", word)
+	}
+	op.Create, op.Thin = int64(n), true
+	return err
 }
 
 // maxSectors is what the largest file of Linux has.

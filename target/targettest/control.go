@@ -115,6 +115,7 @@ func (p *player) addDrive(w *words) target.Operation {
 	if w.accept("readonly") {
 		op.Access = target.AccessReadOnly
 	}
+	op.Thin = w.accept("thin")
 	if w.accept("cache") {
 		op.Cache = target.Cache(w.next("cache"))
 	}

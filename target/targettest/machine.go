@@ -92,7 +92,7 @@ func (m *Machine) Log() string {
 
 // Parts opens everything on m.
 func (m *Machine) Parts() target.Parts {
-	return target.Parts{OpenLinks: m.openLinks, OpenQueue: m.openQueue, Identify: m.identify, OpenStore: m.openStore,
+	return target.Parts{OpenLinks: m.openLinks, OpenQueue: m.openQueue, Identify: m.identify, OpenStore: m.openStore, MakeStore: m.makeStore,
 		LookupInterface: m.lookupInterface, AllocBuffers: m.allocBuffers, FreeBuffers: m.freeBuffers}
 }
 

@@ -133,7 +133,7 @@ func (d *Medium) CheckGuards() error {
 
 func describeTransfer(op target.Op, data []byte, offset int64) string {
 	name, ok := map[target.Op]string{target.OpRead: "read", target.OpWrite: "write", target.OpWriteDurable: "write-durable",
-		target.OpFlush: "flush"}[op]
+		target.OpFlush: "flush", target.OpDiscard: "discard", target.OpPunch: "punch"}[op]
 	switch {
 	case op == target.OpFlush:
 		return name
@@ -158,7 +158,7 @@ func (d *Medium) transferLocked(op target.Op, data []byte, offset int64) error {
 	if op == target.OpFlush {
 		return nil
 	}
-	if op > target.OpWriteDurable {
+	if op > target.OpWriteDurable && op != target.OpDiscard && op != target.OpPunch {
 		d.m.t.Errorf("%s: unknown operation %d", d.path, op)
 		return syscall.EINVAL
 	}
@@ -248,6 +248,28 @@ func (m *Machine) openStore(path string, o target.StoreOptions) (target.Store, e
 	s := &store{d, new(atomic.Bool)}
 	s.asReadOnly.Store(d.readOnly || o.Access == target.AccessReadOnly)
 	return s, nil
+}
+
+func (m *Machine) makeStore(path string, bytes int64) (undo func(), err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.allowLocked("MakeStore"); err != nil {
+		return nil, err
+	}
+	if d := m.media[path]; d != nil {
+		if int64(d.sectors)*aoe.SectorSize != bytes {
+			return nil, fmt.Errorf("%s: %w", path, syscall.EEXIST)
+		}
+		return func() {}, nil
+	}
+	m.mu.Unlock()
+	m.AddMedium(path, int(bytes/aoe.SectorSize), false)
+	m.mu.Lock()
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.media, path)
+	}, nil
 }
 
 func (s *store) SizeBytes() int64 { return s.known.Load() * aoe.SectorSize }

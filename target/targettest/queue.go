@@ -70,6 +70,10 @@ func (q *queue) Submit(s target.Store, op target.Op, data []byte, offset int64, 
 	x.finishLocked(nil)
 }
 
+func (q *queue) SubmitRange(s target.Store, op target.Op, offset, length int64, token uint64) {
+	q.Submit(s, op, make([]byte, length), offset, token)
+}
+
 // finishLocked carries x out, or fails it with err.
 func (x *Transfer) finishLocked(err error) {
 	if err == nil {

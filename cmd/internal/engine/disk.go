@@ -85,6 +85,10 @@ func (q queue) Try(s target.Store, op target.Op, data []byte, offset int64) (boo
 	return q.Queue.Try(s.(*store).Store, disk.Op(op), data, offset)
 }
 
+func (q queue) SubmitRange(s target.Store, op target.Op, offset, length int64, token uint64) {
+	q.Queue.SubmitRange(s.(*store).Store, disk.Op(op), offset, length, token)
+}
+
 func (q queue) Submit(s target.Store, op target.Op, data []byte, offset int64, token uint64) {
 	q.Queue.Submit(s.(*store).Store, disk.Op(op), data, offset, token)
 }

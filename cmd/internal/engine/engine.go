@@ -60,6 +60,7 @@ func New(o Options) *target.Target {
 		OpenQueue:       queueOpener(o, disk.NewQueue),
 		Identify:        disk.Identify,
 		OpenStore:       storeOpener(o.Inherit),
+		MakeStore:       disk.Create,
 		LookupInterface: lookupInterface,
 		Claims:          o.Claims,
 		AllocBuffers:    disk.AllocBuffers,

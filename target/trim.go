@@ -1,0 +1,95 @@
+package target
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"vbladefs/target/aoe"
+	"vbladefs/target/ata"
+)
+
+// This file gives space back: what initiators trim, and on thin drives what they
+// write zeros to.
+
+// zeros is what a write is compared with.
+var zeros [maxSectors * aoe.SectorSize]byte
+
+func (op SetThin) apply(t *Target) error {
+	d, err := t.findDrive(op.Drive)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d.thin = op.Thin
+	for p := range d.eachPort() {
+		p.thin.Store(op.Thin)
+	}
+	return nil
+}
+
+// makeStore makes the file that op asks for, if it is not there.
+func (t *Target) makeStore(op AddDrive) (undo func(), err error) {
+	undo = func() {}
+	switch {
+	case op.Create == 0:
+		return undo, nil
+	case !filepath.IsAbs(op.Path):
+		return nil, notAbsolute(op.Path)
+	case op.Create < aoe.SectorSize || op.Create%aoe.SectorSize != 0:
+		return nil, fmt.Errorf("%w: size of %d bytes: want a multiple of %d", ErrMalformed, op.Create, aoe.SectorSize)
+	case t.byName[op.Name] != nil:
+		return nil, fmt.Errorf("%w: a drive is called %s already", ErrNameTaken, op.Name)
+	}
+	t.outside(func() { undo, err = t.parts.MakeStore(op.Path, op.Create) })
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	return undo, err
+}
+
+// trim starts DATA SET MANAGEMENT, whose payload lists ranges. All of them are
+// checked before the first is given up.
+func (w *worker) trim(p *port, d *device, reply aoe.Header, a aoe.ATA, q ata.Request, payload []byte) {
+	n := q.Blocks * aoe.SectorSize
+	if len(payload) < n || !ata.RangesFit(payload[:n], p.capacity(d)) {
+		w.abort(p, reply, a, q)
+		return
+	}
+	q.LBA, q.Sectors = 0, q.Blocks
+	w.transfer(p, d, reply, a, OpDiscard, q, payload[:n])
+}
+
+// ranged reports whether r has no data for the store.
+func (r *request) ranged() bool { return r.op == OpDiscard || r.op == OpPunch }
+
+// startRanges is start for an operation on ranges.
+func (w *worker) startRanges(r *request) {
+	if r.began == 0 {
+		r.began = w.now()
+	}
+	if r.op == OpPunch {
+		w.queue.SubmitRange(r.device.store, OpPunch, r.offset(), int64(len(r.data())), r.token)
+		return
+	}
+	r.next = 0
+	if !w.nextRange(r) {
+		w.finish(r, nil) // it has no range
+	}
+}
+
+// nextRange submits the next range of a trim, and reports whether there was one.
+func (w *worker) nextRange(r *request) bool {
+	list := r.data()
+	for r.next < ata.Ranges(list) {
+		span := ata.RangeAt(list, r.next)
+		r.next++
+		if span.Sectors == 0 {
+			continue
+		}
+		first := (r.lba + span.LBA) * aoe.SectorSize // r.lba is where the drive begins in the store
+		w.queue.SubmitRange(r.device.store, OpDiscard, int64(first), int64(span.Sectors)*aoe.SectorSize, r.token)
+		return true
+	}
+	return false
+}
