@@ -115,7 +115,7 @@ func everyFile(d *dir, prefix string, do func(path string, f *file)) {
 // with all of it.
 func examples(grammar string) (short, long string) {
 	values := map[string]string{"SHELF": "1", "SLOT": "2", "INTERFACE": "eth0", "ADDRESS": "e1.2", "PATH": "/dev/loop0", "DEVICE": "/dev/loop0",
-		"MAC": "00:01:02:03:04:05", "MAC...": "00:01:02:03:04:05 00:01:02:03:04:06", "NAME": "do", "DRIVE": "do", "BUFFERS": "16", "SECTORS": "2",
+		"MAC": "00:01:02:03:04:05", "MAC...": "00:01:02:03:04:05 00:01:02:03:04:06", "NAME": "do", "DRIVE": "do", "BUFFERS": "16", "SECTORS": "2", "BYTES": "1M",
 		"...": "more words", "POLICY": "accept", "MTU": "1500", "ROW...": "accept 00:01:02:03:04:05 reject 00:01:02:03:04:06", "e0.1": "e1.2"}
 	depth := 0
 	for _, token := range strings.Fields(grammar) {
