@@ -42,6 +42,9 @@ type exitError struct {
 
 func (e *exitError) Unwrap() error { return e.error }
 
+// errSilent is that of a command that has said all it has to say.
+var errSilent = errors.New("see above")
+
 func badUsage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
 // command is one sub-command of vbladefs.
@@ -58,6 +61,8 @@ func init() { // a variable that refers to itself through help
 	commands = []command{
 		{"serve", "[options] DIRECTORY", "mount the control tree on DIRECTORY and serve until SIGTERM or SIGINT", serve},
 		{"run", "[options] [COMMAND...]", "run a command, or a shell, for which /sys/kvblade, /sys/vblade and /proc/aoeserver exist", runCommand},
+		{"status", "[options] [DIRECTORY]", "tell whether what is exported is well; the exit status says it, too", status},
+		{"top", "[options] [DIRECTORY]", "show what exports, initiators and interfaces do, as it goes on", top},
 		{"save", "[-mount DIRECTORY] [FILE]", "make what is exported durable now, or copy it to FILE", save},
 		{"restore", "[-mount DIRECTORY] [-exact] FILE", "export what FILE, a copy of the state, says", restoreState},
 		{"check", "FILE...", "find mistakes in copies of the state", check},
@@ -116,7 +121,9 @@ func report(c command, err error, stderr io.Writer) int {
 			c.name, err, c.name, c.args, c.name)
 		return exitUsage
 	}
-	_, _ = fmt.Fprintf(stderr, "vbladefs %s: %v\n", c.name, err)
+	if !errors.Is(err, errSilent) {
+		_, _ = fmt.Fprintf(stderr, "vbladefs %s: %v\n", c.name, err)
+	}
 	if errors.As(err, &coded) {
 		return coded.code
 	}
