@@ -64,10 +64,13 @@ func mountDir(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	done := netiotest.Afterwards("umount -l " + dir + "; rmdir " + dir)
 	t.Cleanup(func() {
 		if err := os.Remove(dir); err != nil {
 			t.Error(err)
+			return
 		}
+		done()
 	})
 	return dir
 }
@@ -100,8 +103,10 @@ func startProgram(t *testing.T, ns netiotest.Netns, program string, args ...stri
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	done := netiotest.Afterwards(fmt.Sprintf("kill -9 %d", d.cmd.Process.Pid))
 	go func() {
 		_ = d.cmd.Wait()
+		done()
 		close(d.ended)
 	}()
 	t.Cleanup(d.cleanUp)

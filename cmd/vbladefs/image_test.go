@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"vbladefs/netio/netiotest"
 )
 
 const mib = 1 << 20
@@ -39,10 +41,12 @@ func loop(t *testing.T, image string, options ...string) (device string) {
 		t.Fatalf("losetup: %v: %s", err, out)
 	}
 	device = strings.TrimSpace(string(out))
+	done := netiotest.Afterwards("losetup -d " + device)
 	t.Cleanup(func() {
 		if out, err := exec.Command("losetup", "-d", device).CombinedOutput(); err != nil {
 			t.Errorf("losetup -d %s: %v: %s", device, err, out)
 		}
+		done()
 	})
 	return device
 }

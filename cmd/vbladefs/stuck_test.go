@@ -18,7 +18,9 @@ import (
 )
 
 // frozenDisk is an image on a file system of its own, which freeze makes hang
-// every write to it until thaw.
+// every write to it until thaw. However the test goes, it thaws before the daemons
+// are stopped that were started earlier, and goes away when they have ended: serve
+// comes first.
 func frozenDisk(t *testing.T) (path string, content []byte, freeze, thaw func()) {
 	t.Helper()
 	need(t, "mkfs.ext4", "fsfreeze")
@@ -26,14 +28,18 @@ func frozenDisk(t *testing.T) (path string, content []byte, freeze, thaw func())
 	tool(t, "mkfs.ext4", "-q", device)
 	dir := mountDir(t)
 	tool(t, "mount", device, dir)
-	t.Cleanup(func() { tool(t, "umount", dir) })
+	done := netiotest.Afterwards("fsfreeze -u " + dir)
+	t.Cleanup(func() {
+		_ = exec.Command("fsfreeze", "-u", dir).Run() // it may be so already
+		tool(t, "umount", "-l", dir)                  // a daemon may have a file of it open yet; losetup -d waits, too
+		done()
+	})
 	content = random(mib)
 	path = filepath.Join(dir, "stuck.img")
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tool(t, "sync", "-f", path)
-	t.Cleanup(func() { _ = exec.Command("fsfreeze", "-u", dir).Run() }) // whatever happens
 	return path, content, func() { tool(t, "fsfreeze", "-f", dir) }, func() { tool(t, "fsfreeze", "-u", dir) }
 }
 
@@ -124,8 +130,8 @@ func TestEndWithAStuckDisk(t *testing.T) {
 func TestCatWithAStuckDisk(t *testing.T) {
 	t.Parallel()
 	here, there := netiotest.Pair(t, 1500)
-	path, _, freeze, thaw := frozenDisk(t)
 	d := serve(t, here)
+	path, _, freeze, thaw := frozenDisk(t)
 	d.echo("add "+path+" 0 1 eth0", "aoeserver")
 	d.echo("add stuck2 "+path, "vblade/drives")
 	d.echo("add eth0 0 2", "vblade/stuck2/ports")

@@ -59,9 +59,9 @@ func TestTakeoverByOneThatEnds(t *testing.T) {
 func TestTakeoverWithAStuckDisk(t *testing.T) {
 	t.Parallel()
 	here, there := netiotest.Pair(t, 9000)
-	path, _, freeze, thaw := frozenDisk(t)
 	state := "-state=" + t.TempDir()
 	d := serve(t, here, state)
+	path, _, freeze, thaw := frozenDisk(t)
 	v := loadOn(t, there, "eth0", 8, d.exports(2)...)
 	d.echo("add "+path+" 0 1 eth0", "aoeserver")
 	stuck := connect(t, there, "eth0").open("0.1")

@@ -38,7 +38,11 @@ func New(t testing.TB) Netns {
 	rand.Read(random[:])
 	ns := Netns{Name: fmt.Sprintf("vd-%d-%s", os.Getpid(), hex.EncodeToString(random[:])), t: t}
 	run(t, exec.Command("ip", "netns", "add", ns.Name))
-	t.Cleanup(func() { run(t, exec.Command("ip", "netns", "del", ns.Name)) })
+	done := Afterwards("ip netns del " + ns.Name)
+	t.Cleanup(func() {
+		run(t, exec.Command("ip", "netns", "del", ns.Name))
+		done()
+	})
 	ns.Run("ip", "link", "set", "lo", "up")
 	return ns
 }

@@ -40,7 +40,7 @@ type succession struct {
 // crashes are the rows of the table of crashes.
 var crashes = []succession{
 	{name: "writeback, file", on: setup{"file", "writeback", "uring", "ring", 1, 1, 9000, initiator.RetransmitLinux}},
-	{name: "direct, loop device", on: setup{"loop", "direct", "uring", "ring", 1, 2, 9000, initiator.RetransmitSame}},
+	{name: "direct, loop device", on: setup{"loop", "direct", "uring", "ring", 1, 2, 9000, initiator.RetransmitLinux}},
 	{name: "durable, file, 3 workers", on: setup{"file", "durable", "sync", "ring", 3, 2, 9000, initiator.RetransmitLinux}},
 }
 
