@@ -39,8 +39,8 @@ func (l *blockLocks) unlock(a, b int64) {
 }
 
 // inParts reports whether a request covers blocks in part that O_DIRECT takes as a whole only.
-func (s *Store) inParts(length int, offset int64) bool {
-	return s.isDirect() && s.blocks != nil && (offset|int64(length))&(s.offsetAlign-1) != 0
+func (s *Store) inParts(op Op, length int, offset int64) bool {
+	return s.directs(op) && s.blocks != nil && (offset|int64(length))&(s.offsetAlign-1) != 0
 }
 
 // cover returns the range of whole blocks that covers a request, and whether the store has all of it: the last block of a

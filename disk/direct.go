@@ -8,8 +8,8 @@ import (
 
 // directState is what setUpDirect found out.
 type directState struct {
-	known bool
-	note  string // why O_DIRECT is not used; empty if it is
+	known  bool
+	reason string // why O_DIRECT is not used; empty if it is
 }
 
 // setUpDirect opens the second descriptor, the one with O_DIRECT, if the store can have one.
@@ -23,10 +23,10 @@ func (s *Store) setUpDirect() {
 	offsetAlign, memAlign, err := directAlign(s.fd)
 	switch {
 	case err != nil:
-		s.direct.note = fallbackNote(err.Error())
+		s.direct.reason = err.Error()
 		return
 	case offsetAlign > maxBlockBytes:
-		s.direct.note = fallbackNote(fmt.Sprintf("it needs blocks of %d bytes", offsetAlign))
+		s.direct.reason = fmt.Sprintf("it needs blocks of %d bytes", offsetAlign)
 		return
 	}
 	mode := unix.O_RDWR
@@ -35,7 +35,7 @@ func (s *Store) setUpDirect() {
 	}
 	fd, err := s.openAgain(mode | unix.O_DIRECT)
 	if err != nil {
-		s.direct.note = fallbackNote("open with O_DIRECT: " + err.Error())
+		s.direct.reason = "open with O_DIRECT: " + err.Error()
 		return
 	}
 	s.directFD, s.offsetAlign, s.memAlign = fd, int64(offsetAlign), uintptr(memAlign)
@@ -44,9 +44,17 @@ func (s *Store) setUpDirect() {
 	}
 }
 
-func fallbackNote(reason string) string {
+// fallbackNote says what becomes of writes that cannot be direct.
+func fallbackNote(p Policy, reason string) string {
+	if p == Durable {
+		return "direct I/O is not possible (" + reason + "), so writes go through the page cache, and a loss of power may tear a sector"
+	}
 	return "direct I/O is not possible (" + reason + "), so each write is made durable through the page cache"
 }
+
+// dropCache has the kernel forget what its cache has of the store, which readsDirect says may be out of date. What it
+// cannot forget is being read just now, and so after the last write.
+func (s *Store) dropCache() { _ = unix.Fadvise(s.fd, 0, 0, unix.FADV_DONTNEED) }
 
 // directAlign asks what O_DIRECT needs: statx(2), STATX_DIOALIGN, Linux 6.1. Zero alignments mean that the file cannot.
 func directAlign(fd int) (offsetAlign, memAlign uint32, err error) {
@@ -67,10 +75,25 @@ func directAlign(fd int) (offsetAlign, memAlign uint32, err error) {
 	return st.Dio_offset_align, st.Dio_mem_align, nil
 }
 
-// isDirect reports whether requests go through the O_DIRECT descriptor if they can.
-func (s *Store) isDirect() bool { return s.Policy() == Direct && s.directFD >= 0 }
+// readsDirect reports whether reads go through the O_DIRECT descriptor if they can. With Durable they may come from the page
+// cache: its writes are calls that wait, at the end of which the kernel drops what the cache has of their pages. At the end of
+// those that do not wait (the ring's) it does so for files only, and not for block devices (blkdev_direct_write in the kernel's
+// block/fops.c): with Direct the page cache may be out of date.
+func (s *Store) readsDirect() bool { return s.Policy() == Direct && s.directFD >= 0 }
+
+// writesDirect reports whether writes go through the O_DIRECT descriptor if they can. Those of Durable do because the kernel may
+// write a page of its cache to the device while the next write changes it, and a loss of power then leaves a torn sector.
+func (s *Store) writesDirect() bool { return s.Policy() != Writeback && s.directFD >= 0 }
+
+// directs reports whether an operation goes through the O_DIRECT descriptor if it can.
+func (s *Store) directs(op Op) bool {
+	if op == Read {
+		return s.readsDirect()
+	}
+	return s.writesDirect()
+}
 
 // usesDirect reports whether a request goes through the O_DIRECT descriptor as it is.
-func (s *Store) usesDirect(data []byte, offset int64) bool {
-	return s.isDirect() && (offset|int64(len(data)))&(s.offsetAlign-1) == 0
+func (s *Store) usesDirect(op Op, data []byte, offset int64) bool {
+	return s.directs(op) && (offset|int64(len(data)))&(s.offsetAlign-1) == 0
 }

@@ -16,7 +16,8 @@ const (
 	// take even so goes through the page cache and is made durable instead; Store.Note says when that is so for every
 	// request.
 	Direct
-	// Durable acknowledges a write when it would survive a loss of power.
+	// Durable acknowledges a write when it would survive a loss of power. Writes are direct where they can be, with the same
+	// exceptions, and reads come from the page cache.
 	Durable
 )
 

@@ -64,6 +64,7 @@ func testPolicyReachesDevice(t *testing.T, newQueue queueMaker) {
 		{Direct, WriteDurable, "4096", true, true},
 		{Durable, Write, "512", true, true},
 		{Durable, WriteDurable, "512", true, true},
+		{Durable, Write, "4096", true, true},
 	} {
 		t.Run(c.policy.String()+"/"+c.blockBytes+"/op"+itoa(uint32(c.op)), func(t *testing.T) {
 			file, _ := image(t, "", 1<<20)
@@ -103,6 +104,9 @@ func TestDirectFallsBack(t *testing.T) {
 	}
 	if s.Policy() != Direct {
 		t.Errorf("the policy became %v", s.Policy())
+	}
+	if err := s.SetPolicy(Durable); err != nil || s.directFD < 0 && !strings.Contains(s.Note(), "tear") {
+		t.Errorf("with durable the note is %q; %v", s.Note(), err)
 	}
 	if err := s.SetPolicy(Writeback); err != nil || s.Note() != "" {
 		t.Errorf("with writeback the note is %q; %v", s.Note(), err)

@@ -123,7 +123,7 @@ func (s *Store) writeZeroData(offset, end int64, b *bounce) error {
 // blocks are left to write, which keeps other changes of the same block off.
 func (s *Store) wholeBlocks(offset, end int64) (start, stop int64, err error) {
 	align := int64(1)
-	if s.isDirect() && s.blocks != nil {
+	if s.writesDirect() && s.blocks != nil {
 		align = s.offsetAlign
 	}
 	if s.id.block {

@@ -79,10 +79,12 @@ func (s *Store) SetPolicy(p Policy) error {
 	if p > Durable {
 		return fmt.Errorf("%s: cache %v: %w: use writeback, direct or durable", s.path, p, unix.EINVAL)
 	}
-	if p == Direct {
+	if p != Writeback {
 		s.setUpDirect()
 	}
-	s.policy.Store(uint32(p))
+	if Policy(s.policy.Swap(uint32(p))) == Direct && p != Direct && s.directFD >= 0 {
+		s.dropCache()
+	}
 	return nil
 }
 
@@ -127,8 +129,8 @@ func (s *Store) Note() string {
 	if s.claimNote != "" {
 		notes = append(notes, s.claimNote)
 	}
-	if s.Policy() == Direct && s.direct.note != "" {
-		notes = append(notes, s.direct.note)
+	if s.Policy() != Writeback && s.direct.reason != "" {
+		notes = append(notes, fallbackNote(s.Policy(), s.direct.reason))
 	}
 	return strings.Join(notes, "; ")
 }

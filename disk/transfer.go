@@ -35,13 +35,13 @@ func (s *Store) refuse(op Op, data []byte, offset int64) (refused bool, err erro
 }
 
 func (s *Store) read(data []byte, offset int64, b *bounce) error {
-	if s.usesDirect(data, offset) {
+	if s.usesDirect(Read, data, offset) {
 		if err := s.readDirect(data, offset, b); err != unix.EINVAL {
 			return err
 		}
 		// The device's alignment has grown since it was opened: the page cache can still serve it.
 	}
-	if s.inParts(len(data), offset) {
+	if s.inParts(Read, len(data), offset) {
 		return s.readInParts(data, offset, b)
 	}
 	return readFull(s.fd, data, offset)
@@ -67,10 +67,10 @@ func (s *Store) write(op Op, data []byte, offset int64, b *bounce) error {
 		return err
 	}
 	durable := op == WriteDurable || s.Policy() == Durable
-	if s.inParts(len(data), offset) {
+	if s.inParts(op, len(data), offset) {
 		return s.writeInParts(data, offset, durable, b)
 	}
-	if s.usesDirect(data, offset) {
+	if s.usesDirect(op, data, offset) {
 		if err := s.writeDirect(data, offset, durable, b); err != unix.EINVAL {
 			return err
 		}

@@ -15,7 +15,7 @@ func (s *Store) try(op Op, data []byte, offset int64, e *ends) (done bool, err e
 		return true, err
 	}
 	switch {
-	case op == Read && !s.usesDirect(data, offset) && !s.inParts(len(data), offset):
+	case op == Read && !s.usesDirect(op, data, offset) && !s.inParts(op, len(data), offset):
 		return s.tryRead(data, offset), nil
 	case op == Write && s.Policy() == Writeback:
 		return s.tryWrite(data, offset, e), nil

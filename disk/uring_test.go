@@ -31,7 +31,7 @@ func TestRingOrThreads(t *testing.T) {
 		{"unaligned memory", Direct, Write, 8, 0, 0},
 		{"flush", Direct, Flush, 0, 0, 0},
 		{"page cache", Writeback, Write, 0, 0, 0},
-		{"durable page cache", Durable, Write, 0, 0, 0},
+		{"policy durable", Durable, Write, 0, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			q, s := newUringQueue(t, ringEntries, ringInFlight), open(t, device, Options{Policy: c.policy})

@@ -69,7 +69,7 @@ func (q *UringQueue) take(r slot) {
 // belongs reports whether a request is one for the ring: all that is refused, unaligned, or not known to be startable
 // without waiting is not.
 func (q *UringQueue) belongs(s *Store, op Op, data []byte, offset int64) bool {
-	if op == Flush || len(data) > math.MaxInt32 || !s.usesDirect(data, offset) || s.noNowaitDirect.Load() {
+	if op == Flush || len(data) > math.MaxInt32 || s.Policy() != Direct || !s.usesDirect(op, data, offset) || s.noNowaitDirect.Load() {
 		return false
 	}
 	if refused, _ := s.refuse(op, data, offset); refused || !alignedTo(data, s.memAlign) {
