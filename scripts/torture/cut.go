@@ -27,7 +27,7 @@ type cutSetup struct {
 	lines   int
 	mtu     int
 	changes bool // of the policy, while it runs
-	direct  bool // writes go past the page cache
+	cached  bool // writes go through the page cache, which may tear a sector: docs/durability.md
 }
 
 func (s cutSetup) String() string { return s.name }
@@ -68,7 +68,7 @@ func (s cutSetup) run(program string, lasts time.Duration, seed uint64, keeps, f
 
 func (c *cut) bad() uint64 {
 	n := uint64(c.Bad())
-	if c.direct || c.store == "file" { // else the page cache may tear a sector: docs/durability.md
+	if !c.cached {
 		n += uint64(c.Torn)
 	}
 	if c.err != nil {

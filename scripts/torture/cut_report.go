@@ -10,8 +10,8 @@ import (
 // The columns: what was answered; the writes and the flushes that reached the disk;
 // the moments at which the power fails; the versions of sectors that this could
 // leave, all of which were checked, and how many of one sector at most; torn
-// ones among them, which only the kernel's page cache may make. Errors are
-// versions that must not be found, and answers of IDENTIFY that are not true.
+// ones among them, which are errors, too, except where writes go through the kernel's page
+// cache. Errors are versions that must not be found, and answers of IDENTIFY that are not true.
 const (
 	cutHead = "%-24s %9s %8s %8s %10s %10s %9s %10s %6s %6s %7s\n"
 	cutLine = "%-24s %9d %8d %8d %10d %10d %9d %10d %6d %6d %7d\n"

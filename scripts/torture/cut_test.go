@@ -28,7 +28,7 @@ func TestPowerCuts(t *testing.T) {
 			c := on.run(daemon, time.Duration(*cutSeconds*float64(time.Second)), seed, on.keeps, false)
 			t.Logf("seed %d: %+v", seed, *c.Result)
 			if c.bad() > 0 {
-				t.Errorf("%v, %d wrong versions, %d lies:\n%s", c.err, c.Wrong, c.Lies, strings.Join(c.Reports, "\n"))
+				t.Errorf("%v, %d wrong versions, %d torn, %d lies:\n%s", c.err, c.Wrong, c.Torn, c.Lies, strings.Join(c.Reports, "\n"))
 			}
 			if q := c.Requests; q[powercut.Write] == 0 || q[powercut.Identify] == 0 || c.Flushes == 0 || c.Most < 2 || c.Images == 0 {
 				t.Error("this has tested nothing")
@@ -62,5 +62,19 @@ func TestPowerCutsSeeBrokenPromises(t *testing.T) {
 				t.Errorf("%d wrong versions, %d lies, want some: %v, %v; %q", c.Wrong, c.Lies, tt.wrong, tt.lies, c.Reports)
 			}
 		})
+	}
+}
+
+// TestTornIsAnError where writes go past the page cache: with every policy but writeback.
+func TestTornIsAnError(t *testing.T) {
+	for _, on := range cutSetups {
+		c := &cut{cutSetup: on, Result: &powercut.Result{Torn: 1}}
+		want := uint64(1)
+		if on.cached {
+			want = 0
+		}
+		if c.bad() != want || on.cached && on.keeps {
+			t.Errorf("%v: a torn sector is %d errors, want %d; it may not be torn if durable", on, c.bad(), want)
+		}
 	}
 }
