@@ -72,7 +72,6 @@ type rehearsal struct {
 	origins map[origin]Mistake
 	line    Mistake // that is carried out now
 	forced  map[portKey]bool
-	access  map[string]target.Access // that drives were made for; with origins only
 }
 
 type portKey struct {
@@ -83,7 +82,7 @@ type portKey struct {
 // rehearse is a whole dry run, with the origins of what it has made.
 func rehearse(saved []byte, report func(Mistake)) *rehearsal {
 	r := newRehearsal(report)
-	r.origins, r.access = map[origin]Mistake{}, map[string]target.Access{}
+	r.origins = map[origin]Mistake{}
 	r.run(saved)
 	return r
 }
@@ -149,10 +148,6 @@ func (r *rehearsal) Do(op target.Operation) error {
 // outcome is the state that the text makes.
 func (r *rehearsal) outcome() target.State {
 	s := r.State()
-	for i := range s.Drives {
-		d := &s.Drives[i]
-		d.Unwritable = !d.ReadOnly && r.access[d.Name] == target.AccessAuto // it may be
-	}
 	for i := range s.Ports {
 		p := &s.Ports[i]
 		p.Forced = r.forced[portKey{p.Addr, p.Interface}]

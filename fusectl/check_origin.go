@@ -36,17 +36,13 @@ const (
 func (r *rehearsal) note(op target.Operation) {
 	switch op := op.(type) {
 	case target.AddDrive:
-		r.origins[origin{drive: op.Name}], r.access[op.Name] = r.line, op.Access
+		r.origins[origin{drive: op.Name}] = r.line
 	case target.AddBlade:
 		r.noteBlade(op.Addr, "")
 	case target.AddPort:
 		r.noteBlade(op.Addr, op.Interface)
 	case target.Export:
 		r.noteBlade(op.Addr, op.Interface)
-		b, _ := r.Blade(op.Addr)
-		if _, there := r.access[b.Drive]; !there {
-			r.access[b.Drive] = op.Access
-		}
 	case target.Rebind:
 		if b, ok := r.Blade(op.Addr); ok {
 			r.origins[origin{drive: b.Drive}] = r.line
@@ -64,7 +60,7 @@ func (r *rehearsal) note(op target.Operation) {
 	case target.SetCache:
 		r.origins[origin{drive: op.Drive, what: ofCache}] = r.line
 	case target.SetReadOnly:
-		r.origins[origin{drive: op.Drive, what: ofReadOnly}], r.access[op.Drive] = r.line, target.AccessAuto
+		r.origins[origin{drive: op.Drive, what: ofReadOnly}] = r.line
 	case target.SetConfig:
 		r.origins[origin{addr: op.Addr, what: ofConfig}] = r.line
 	case target.SetPort:

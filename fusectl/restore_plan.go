@@ -109,20 +109,21 @@ func (r *restorer) drive(w target.DriveInfo) {
 	has, there := r.engine.Drive(w.Name)
 	switch {
 	case !there:
-		add := target.AddDrive{Name: w.Name, Path: w.Path, Cache: w.Cache, Force: w.Forced, Offset: w.Offset, Length: w.Length, Thin: w.Thin, Wait: true,
+		add := target.AddDrive{Name: w.Name, Path: w.Path, Access: target.AccessReadWrite, Cache: w.Cache, Force: w.Forced,
+			Offset: w.Offset, Length: w.Length, Thin: w.Thin, Wait: true,
 			Identity: target.Identity{Model: w.Model, Serial: w.Serial, Firmware: w.Firmware}}
 		switch {
+		case w.Auto: // read-only is asked for afterwards
+			add.Access = target.AccessAuto
 		case w.ReadOnly:
 			add.Access = target.AccessReadOnly
-		case w.Unwritable:
-			add.Access = target.AccessAuto
 		}
 		if !r.do(step{op: add, file: "vblade/drives", text: native.DriveCommand(w), line: line}) {
 			r.badDrives[w.Name] = true
 			return
 		}
 		has, _ = r.engine.Drive(w.Name)
-		has.ReadOnly, has.Unwritable = w.ReadOnly, w.Unwritable
+		has.ReadOnly, has.Unwritable = w.ReadOnly && !w.Auto, false
 	case !sameDisk(has, w):
 		r.badDrives[w.Name] = true
 		r.refuse(line, w.Path, target.ErrNameTaken, "drive %s is %s, and stays as it is with its addresses", w.Name, diskOf(has))
@@ -159,9 +160,9 @@ func (r *restorer) values(w, has target.DriveInfo) {
 	switch op := (target.SetReadOnly{Drive: w.Name, ReadOnly: w.ReadOnly}); {
 	case w.ReadOnly && (!has.ReadOnly || has.Unwritable):
 		set(ofReadOnly, native.ReadOnlyText(w), op)
-	case w.Unwritable && has.ReadOnly && !has.Unwritable: // that the medium takes none is fine
+	case !w.ReadOnly && w.Auto && has.ReadOnly && !has.Unwritable: // that the medium takes none is fine
 		set(ofReadOnly, native.ReadOnlyText(w), op, unix.EROFS)
-	case !w.ReadOnly && !w.Unwritable && has.ReadOnly:
+	case !w.ReadOnly && !w.Auto && has.ReadOnly:
 		set(ofReadOnly, native.ReadOnlyText(w), op)
 	}
 }

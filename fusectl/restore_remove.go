@@ -67,7 +67,7 @@ func surplusOf(has, want target.State) surplus {
 	}
 	for _, d := range has.Drives {
 		w, ok := drives[d.Name]
-		gone.drives[d.Name] = !ok || !sameDisk(w, d) || w.Forced != d.Forced
+		gone.drives[d.Name] = !ok || !sameDisk(w, d) || w.Forced != d.Forced || w.Auto != d.Auto
 	}
 	had, stay := map[aoe.Addr]bool{}, map[aoe.Addr]bool{} // ports
 	for _, p := range has.Ports {

@@ -1,8 +1,10 @@
 package fusectl
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -69,6 +71,11 @@ func TestRestore(t *testing.T) {
 			"targets/e0.1/cfgset clear; targets/e0.1/read set reject name=new; add accept 02:00:00:00:00:01", ""},
 		{"auto", "# vbladefs state 2\n# end\n", has(base[0]+" auto", "vblade/drives add cd /dev/y ro", "vblade/drives add dc /dev/z ro"), true,
 			base[0] + " auto; vblade/drives add cd /dev/y ro; vblade/drives add dc /dev/z ro", ""},
+		{"auto, asked to take no writes", "# vbladefs state 2\n# end\n", has(base[0]+" auto", "vblade/do/readonly 1"), true,
+			base[0] + " auto; vblade/do/readonly 1", ""},
+		{"taken back", has(base[0]+" auto", "vblade/do/readonly 1"), has(base[0] + " auto"), true, "vblade/do/readonly 0", ""},
+		{"auto in place of another", with(), other(0, base[0]+" auto"), true,
+			"targets/blades del e0.1; vblade/drives del do; " + base[0] + " auto; " + base[1] + "; " + base[2], ""},
 		{"or replaced", with(), other(0, "vblade/drives add do /dev/y"), true,
 			"targets/blades del e0.1; vblade/drives del do; vblade/drives add do /dev/y; " + base[1] + "; " + base[2], ""},
 		{"another drive is refused", with("vblade/drives add cd /dev/y"), has("vblade/drives add cd /dev/y", "targets/blades add e0.1 cd"), false, "",
@@ -109,6 +116,36 @@ func TestRestore(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRestoreOpensAsTheStart opens drives for what the start opens them for.
+func TestRestoreOpensAsTheStart(t *testing.T) {
+	state := has("vblade/drives add a /dev/a", "vblade/drives add b /dev/b auto", "vblade/drives add c /dev/c ro", "vblade/drives add d /dev/d auto",
+		"vblade/d/readonly 1")
+	want := map[string]target.Access{"/dev/a": target.AccessReadWrite, "/dev/b": target.AccessAuto, "/dev/c": target.AccessReadOnly, "/dev/d": target.AccessAuto}
+	for _, how := range []string{"start", "restore"} {
+		got := map[string]target.Access{}
+		parts := dryParts()
+		parts.OpenStore = func(path string, o target.StoreOptions) (target.Store, error) {
+			got[path] = o.Access
+			return openDryStore(path, o)
+		}
+		e := target.New(target.Config{Log: logTo(t), Requests: 1, Parts: parts})
+		if how == "start" {
+			Replay([]byte(state), e, true, func(m Mistake) { t.Error(m) })
+		} else if _, failed := restoring(t, e, state, false); len(failed) > 0 {
+			t.Error(failed)
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: opened for %v, want %v", how, got, want)
+		}
+		if saved := string(Saved(e.State())); saved != state {
+			t.Errorf("%s: saved\n%s\nwant\n%s", how, saved, state)
+		}
+		if err := e.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

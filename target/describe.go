@@ -15,7 +15,7 @@ import (
 func (d *drive) describe() DriveInfo {
 	id := d.identity.Load()
 	info := DriveInfo{Name: d.name, Path: d.path, ReadOnly: d.readOnly(), Unwritable: d.readOnly() && d.access != AccessReadOnly,
-		Cache: d.cache, Model: id.Model, Serial: id.Serial,
+		Auto: d.access == AccessAuto || d.access == AccessReadOnly && d.wished == AccessAuto, Cache: d.cache, Model: id.Model, Serial: id.Serial,
 		Firmware: id.Firmware, Implicit: d.implicit, Forced: d.force, Thin: d.thin, Down: d.down, Ports: d.bindings.length,
 		Offset: d.window.first, Length: d.window.length}
 	if dev := d.device.Load(); dev != nil {

@@ -54,6 +54,7 @@ type DriveInfo struct {
 	Length       uint64 // as configured; 0: to the end of the store
 	ReadOnly     bool   // takes no writes
 	Unwritable   bool   // takes none only because its store does not: nobody asked for it
+	Auto         bool   // may be open for reading only where its store takes no writes, once ReadOnly is not asked for: AccessAuto
 	Cache        Cache
 	Model        string // as set, without padding
 	Serial       string

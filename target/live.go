@@ -63,7 +63,7 @@ func (t *Target) takeWrites(d *drive) error {
 	switch {
 	case d.access != AccessReadOnly:
 	case d.wished == AccessReadOnly:
-		t.setAccess(d, AccessAuto)
+		t.setAccess(d, AccessReadWrite)
 	default:
 		t.setAccess(d, d.wished)
 	}

@@ -66,7 +66,7 @@ func TestDriveWaitsForItsStore(t *testing.T) {
 	}
 	medium := m.AddMedium("/disks/d", 1000, false)
 	until(t, "the drive is up", func() bool { return driveOf(t, rig, "d").Down == "" })
-	want := target.DriveInfo{Name: "d", Path: "/disks/d", Sectors: 1000, ReadOnly: true, Cache: target.CacheDurable,
+	want := target.DriveInfo{Name: "d", Path: "/disks/d", Sectors: 1000, ReadOnly: true, Auto: true, Cache: target.CacheDurable,
 		Model: "m", Serial: "s", Major: 7, Minor: 8, Firmware: 7, Ports: 1}
 	until(t, "the port is up", func() bool { p, _ := rig.Target().Port(blade, "eth0"); return p.Up && p.Down == "" })
 	until(t, "it is announced", func() bool { return driveOf(t, rig, "d").Stats.Announces == 1 })

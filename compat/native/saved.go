@@ -37,7 +37,7 @@ func Saved(s target.State) []byte {
 func DriveCommand(d target.DriveInfo) string {
 	command := "add " + d.Name + " " + d.Path
 	switch {
-	case d.Unwritable:
+	case d.Auto:
 		command += " auto"
 	case d.ReadOnly:
 		command += " ro"
@@ -109,6 +109,9 @@ func saveDrive(b *bytes.Buffer, d *target.DriveInfo) {
 	}
 	if d.Firmware != vbladekernel.Firmware {
 		value("firmware", FirmwareText(*d))
+	}
+	if d.Auto && d.ReadOnly && !d.Unwritable { // else the word ro says it
+		value("readonly", ReadOnlyText(*d))
 	}
 	if d.Implicit {
 		value("keep", KeepText(*d))

@@ -14,9 +14,11 @@ func TestSaved(t *testing.T) {
 		Model: "EtherDrive(R) vblade-kernel", Serial: "do", Firmware: 3}
 	rich := target.DriveInfo{Name: "loop0", Path: "/dev/loop0", Cache: target.CacheDurable, ReadOnly: true, Forced: true,
 		Model: "EtherDrive(R) kvblade", Serial: " SN", Firmware: 2, Implicit: true, Paused: true, Down: "gone", Sectors: 8, Offset: 7, Length: 9}
-	plain.ReadOnly, plain.Unwritable = true, true // at the moment
+	plain.ReadOnly, plain.Unwritable, plain.Auto = true, true, true // at the moment
+	asked := plain
+	asked.Name, asked.Serial, asked.Unwritable = "asked", "asked", false
 	s := target.State{
-		Drives: []target.DriveInfo{plain, rich},
+		Drives: []target.DriveInfo{plain, rich, asked},
 		Blades: []target.BladeInfo{
 			{Addr: addr, Drive: "do"},
 			{Addr: aoe.Addr{Shelf: 7}, Drive: "loop0", Config: []byte("a\n"), Loud: true, Accept: []aoe.MAC{alice, bob}, Deny: []aoe.MAC{bob},
@@ -39,6 +41,8 @@ vblade/loop0/model EtherDrive(R) kvblade
 vblade/loop0/serial " SN"
 vblade/loop0/firmware 2
 vblade/loop0/keep 0
+vblade/drives add asked /dev/loop2 auto
+vblade/asked/readonly 1
 targets/blades add e0.1 do
 targets/blades add e7.0 loop0
 targets/e7.0/accept set 00:01:02:03:04:ab 00:01:02:03:04:05
@@ -54,7 +58,7 @@ targets/limits set eth0 1500
 targets/ports add e7.0 eth1 64 8 quiet force
 targets/ports add e0.1 *
 targets/ports add e0.1 eth0 32
-# end 21
+# end 23
 `
 	if got := string(Saved(s)); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

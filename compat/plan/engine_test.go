@@ -216,7 +216,7 @@ func (m *model) state() target.State {
 func sorted(s target.State) target.State {
 	s.Served = false
 	for i := range s.Drives {
-		s.Drives[i].Ports, s.Drives[i].Unwritable = 0, false
+		s.Drives[i].Ports, s.Drives[i].Auto = 0, false // no reload makes a drive auto, or not
 	}
 	for i := range s.Blades {
 		b := &s.Blades[i]

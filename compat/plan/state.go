@@ -11,7 +11,7 @@ import (
 // the plan says it: what native.Saved needs, and neither sizes nor counters. A
 // write policy that is not named is target.CacheDirect, as when it is restored.
 // Whether a store of target.AccessAuto can be written is not known: its drive is
-// Unwritable and not ReadOnly, which Saved has as auto.
+// not ReadOnly.
 func State(p Plan) target.State {
 	var s target.State
 	for i := range p.Exports {
@@ -37,6 +37,6 @@ func State(p Plan) target.State {
 func (e *Export) drive() target.DriveInfo {
 	id := e.identity()
 	return target.DriveInfo{Name: e.Drive, Path: e.Path, Offset: e.Offset, Length: e.Length,
-		ReadOnly: e.Access == target.AccessReadOnly, Unwritable: e.Access == target.AccessAuto, Cache: cmp.Or(e.Cache, target.CacheDirect),
+		ReadOnly: e.Access == target.AccessReadOnly, Auto: e.Access == target.AccessAuto, Cache: cmp.Or(e.Cache, target.CacheDirect),
 		Model: id.Model, Serial: id.Serial, Firmware: id.Firmware, Ports: len(e.ports())}
 }

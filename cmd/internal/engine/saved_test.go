@@ -120,7 +120,7 @@ func TestSavedOnAReadOnlyMedium(t *testing.T) {
 	if err := os.Symlink(r.images[path], path); err != nil {
 		t.Fatal(err)
 	}
-	again := restoredAs(t, saved, strings.ReplaceAll(saved, " auto\n", "\n"))
+	again := restored(t, saved)
 	for name, readOnly := range map[string]bool{"d": false, "not": true} {
 		if d, _ := again.Drive(name); d.ReadOnly != readOnly || d.Down != "" {
 			t.Errorf("%+v, want read-only %v", d, readOnly)
@@ -128,14 +128,44 @@ func TestSavedOnAReadOnlyMedium(t *testing.T) {
 	}
 }
 
-// restored is an engine that a saved state made, and that saves the same.
-func restored(t *testing.T, saved string) *target.Target {
-	t.Helper()
-	return restoredAs(t, saved, saved)
+// TestSavedAuto: what a drive may be open for comes back while it is up, down, or asked to take no writes; once that is taken
+// back it is what it was.
+func TestSavedAuto(t *testing.T) {
+	r := newRig(t, "ring", 1)
+	r.Interface("eth0", 1500)
+	r.Interface("eth1", 1500)
+	locked := r.Disk("locked", 8, true)
+	disks := strings.NewReplacer("$up", r.Disk("up", 8, false), "$asked", r.Disk("asked", 8, false), "$locked", locked)
+	replay(t, r.target, true, disks.Replace(`# vbladefs state 2
+vblade/drives add up $up auto
+vblade/drives add asked $asked auto
+vblade/asked/readonly 1
+vblade/drives add locked $locked auto
+vblade/locked/readonly 1
+vblade/drives add down /nonexistent/disk auto
+vblade/drives add wants /nonexistent/disk ro
+# end 7
+`))
+	saved := string(fusectl.Saved(r.target.State()))
+	if n := strings.Count(saved, " auto\nvblade/asked/readonly 1\n") + strings.Count(saved, " auto\nvblade/locked/readonly 1\n") + strings.Count(saved, "disk auto\n"); n != 3 {
+		t.Errorf("%d of 3 drives are auto:\n%s", n, saved)
+	}
+	if err := r.target.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	again := restored(t, saved)
+	for _, name := range []string{"asked", "locked", "down", "wants"} {
+		do(t, again, target.SetReadOnly{Drive: name}) // with auto, that the medium takes none is no error
+	}
+	for name, want := range map[string]target.DriveInfo{"up": {Auto: true}, "asked": {Auto: true}, "locked": {Auto: true, ReadOnly: true, Unwritable: true}, "down": {Auto: true}, "wants": {}} {
+		if d, _ := again.Drive(name); d.Auto != want.Auto || d.ReadOnly != want.ReadOnly || d.Unwritable != want.Unwritable {
+			t.Errorf("%+v, want it like %+v", d, want)
+		}
+	}
 }
 
-// restoredAs is an engine that a saved state made, and that saves another one.
-func restoredAs(t *testing.T, saved, want string) *target.Target {
+// restored is an engine that a saved state made, and that saves the same.
+func restored(t *testing.T, saved string) *target.Target {
 	t.Helper()
 	log := logrus.New()
 	log.SetOutput(io.Discard)
@@ -153,8 +183,8 @@ func restoredAs(t *testing.T, saved, want string) *target.Target {
 		tgt.InterfaceChanged(target.Interface(info))
 	}
 	replay(t, tgt, true, saved)
-	if got := string(fusectl.Saved(tgt.State())); got != want {
-		t.Errorf("saved\n%s\ncomes back as\n%s,\nwant\n%s", saved, got, want)
+	if got := string(fusectl.Saved(tgt.State())); got != saved {
+		t.Errorf("saved\n%s\ncomes back as\n%s", saved, got)
 	}
 	return tgt
 }
