@@ -122,8 +122,9 @@ func (b *binding) addStats(s *Stats) {
 	}
 }
 
-func (b *blade) describe() BladeInfo {
-	r := b.rules.Load()
+func (b *blade) describe() BladeInfo { return b.describeWith(b.rules.Load()) }
+
+func (b *blade) describeWith(r *rules) BladeInfo {
 	return BladeInfo{Addr: b.addr, Drive: b.drive.name, Config: r.config, Masks: r.masks, Reserve: r.reserve, Accept: r.accept, Deny: r.deny,
 		Access: r.access.lists(), Loud: r.loud}
 }

@@ -188,7 +188,7 @@ func TestTooManyChanges(t *testing.T) {
 	for i := range target.MaxKeeping + more {
 		said(m, configFrame(uint32(i+1), aoe.ConfigForceSet, fmt.Sprint("text ", i)))
 	}
-	if b, _ := tgt.Blade(blade); string(b.Config) != fmt.Sprint("text ", target.MaxKeeping-1) {
+	if b, _ := tgt.BladeToSave(blade); string(b.Config) != fmt.Sprint("text ", target.MaxKeeping-1) {
 		t.Errorf("the config string is %q", b.Config)
 	}
 	if p, _ := tgt.Port(blade, "eth0"); p.Stats.Dropped != more {

@@ -33,6 +33,9 @@ func (op EditHostList) apply(t *Target) error {
 	}
 	var err error
 	blade.change(func(r *rules) {
+		if err != nil {
+			return
+		}
 		list := op.List.of(r)
 		hosts := slices.Clone(*list)
 		for _, host := range op.Hosts {

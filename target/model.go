@@ -90,11 +90,10 @@ type blade struct {
 	drive    *drive
 	bindings []*binding // guarded by Target.mu
 	rules    atomic.Pointer[rules]
-	rulesMu  sync.Mutex    // serialises changes of rules
+	rulesMu  sync.Mutex    // serialises changes of rules and ahead
+	ahead    []*rules      // with changes by initiators that are not durable yet, each with all before it; guarded by rulesMu; see keep.go
 	ports    []*port       // that have the rules, too; guarded by rulesMu
 	place    place[*blade] // in drive.blades
-
-	keptEdits atomic.Uint64 // changes by initiators that are durable; see keep.go
 }
 
 // rules is what the protocol and the administrator keep for one address. It is
@@ -106,8 +105,8 @@ type rules struct {
 	accept  []aoe.MAC // configured: these alone are answered
 	deny    []aoe.MAC // configured: these are not
 	access  *permissions
-	loud    bool   // configured: announced to all, whatever the rest says
-	edits   uint64 // changes by initiators, so far
+	loud    bool  // configured: announced to all, whatever the rest says
+	edit    *edit // the last change by an initiator; nil: none so far
 	traces  []*Trace
 }
 
@@ -145,11 +144,21 @@ func (r *rules) announceTo() (listed []aoe.MAC, all bool) {
 func (b *blade) change(edit func(*rules)) {
 	b.rulesMu.Lock()
 	defer b.rulesMu.Unlock()
+	for i, r := range slices.Backward(b.ahead) {
+		next := *r
+		edit(&next)
+		b.ahead[i] = &next
+	}
 	next := *b.rules.Load()
 	edit(&next)
-	b.rules.Store(&next)
+	b.publish(&next)
+}
+
+// publish makes r the rules of b and its ports; rulesMu is held.
+func (b *blade) publish(r *rules) {
+	b.rules.Store(r)
 	for _, p := range b.ports {
-		p.rules.Store(&next)
+		p.rules.Store(r)
 	}
 }
 

@@ -29,38 +29,38 @@ func (w *worker) configCommand(p *port, reply aoe.Header, frame []byte) bool {
 			return true
 		}
 	case aoe.ConfigSet, aoe.ConfigForceSet:
-		if p.blade.setConfig(c.String, c.Command == aoe.ConfigForceSet) {
-			w.config(p, reply, c.Command)
-			w.answerKept(p, &p.counts.others)
+		stored, r := p.blade.setConfig(w.target.keeper, c.String, c.Command == aoe.ConfigForceSet)
+		if stored {
+			w.config(p, reply, c.Command, r.config)
+			w.answerKept(p, r, &p.counts.others)
 			return true
 		}
-		p.counts.errors.Add(1)
-		w.config(p, reply.Fail(aoe.ErrConfigString), c.Command)
+		w.config(p, reply.Fail(aoe.ErrConfigString), c.Command, r.config)
 		w.fate = fate{TraceAoEError, uint8(aoe.ErrConfigString)}
+		w.answerKept(p, r, &p.counts.errors)
 		return true
 	}
 	p.counts.others.Add(1)
-	w.config(p, reply, c.Command)
+	w.config(p, reply, c.Command, stored)
 	return true
 }
 
 // setConfig stores a config string. Without force it does so only where none
 // is stored; storing the same again succeeds, as the request may be a repeat.
-func (b *blade) setConfig(s []byte, force bool) (stored bool) {
-	b.edit(func(r *rules) {
+func (b *blade) setConfig(keeper Keeper, s []byte, force bool) (stored bool, now *rules) {
+	now = b.edit(keeper, func(r *rules) {
 		stored = force || len(r.config) == 0 || bytes.Equal(r.config, s)
 		if stored {
 			r.config = bytes.Clone(s)
 		}
 	})
-	return stored
+	return stored, now
 }
 
-// config queues a config reply of p: what answers a query, and what announces.
-func (w *worker) config(p *port, header aoe.Header, command aoe.ConfigCommand) {
+// config queues a config reply of p with the string text: what answers a query, and what announces.
+func (w *worker) config(p *port, header aoe.Header, command aoe.ConfigCommand, text []byte) {
 	b := w.reply()
 	header.Put(b)
-	text := p.rules.Load().config
 	text = text[:min(len(text), max(w.room-aoe.ConfigSize, 0))] // it may have come over an interface with larger frames
 	end := aoe.Config{
 		Buffers:  uint16(p.buffers.Load()),
@@ -94,13 +94,13 @@ func (w *worker) announce(p *port) {
 	}
 	p.counts.announces.Add(1)
 	if all {
-		w.config(p, header, aoe.ConfigRead)
+		w.config(p, header, aoe.ConfigRead, rules.config)
 		return
 	}
 	for _, mac := range listed {
 		if rules.admits(mac) {
 			header.Dst = mac
-			w.config(p, header, aoe.ConfigRead)
+			w.config(p, header, aoe.ConfigRead, rules.config)
 		}
 	}
 }

@@ -20,15 +20,18 @@ func (w *worker) maskCommand(p *port, reply aoe.Header, frame []byte) bool {
 	w.fate.outcome = TraceDone
 	b := w.reply()
 	reply.Put(b)
+	now := p.rules.Load()
 	if m.Command == aoe.MaskEdit {
-		if done, failure := p.blade.editMasks(m); failure != 0 {
+		var done int
+		var failure aoe.MaskError
+		if done, failure, now = p.blade.editMasks(w.target.keeper, m); failure != 0 {
 			aoe.MaskList{Command: m.Command, Error: failure, Count: uint8(done)}.Put(b)
 			w.queueReply(b[:aoe.MinFrame], nil, nil)
-			w.answerKept(p, &p.counts.errors) // what was done before stays
+			w.answerKept(p, now, &p.counts.errors) // what was done before stays
 			return true
 		}
 	}
-	masks, end := p.rules.Load().masks, aoe.MaskListSize
+	masks, end := now.masks, aoe.MaskListSize
 	masks = masks[:min(len(masks), max(w.room-end, 0)/aoe.DirectiveSize)]
 	aoe.MaskList{Command: m.Command, Count: uint8(len(masks))}.Put(b)
 	for i, mac := range masks {
@@ -38,15 +41,15 @@ func (w *worker) maskCommand(p *port, reply aoe.Header, frame []byte) bool {
 	if m.Command == aoe.MaskRead {
 		p.counts.others.Add(1)
 	} else {
-		w.answerKept(p, &p.counts.others)
+		w.answerKept(p, now, &p.counts.others)
 	}
 	return true
 }
 
 // editMasks carries the directives of m out in order. At the first bad one it
 // stops: what was done before stays, done says how many (PROTOCOL.md §5).
-func (b *blade) editMasks(m aoe.MaskList) (done int, failure aoe.MaskError) {
-	b.edit(func(r *rules) {
+func (b *blade) editMasks(keeper Keeper, m aoe.MaskList) (done int, failure aoe.MaskError, now *rules) {
+	now = b.edit(keeper, func(r *rules) {
 		list := slices.Clone(r.masks)
 		for done < int(m.Count) && failure == 0 {
 			list, failure = applyDirective(list, m, done)
@@ -56,7 +59,7 @@ func (b *blade) editMasks(m aoe.MaskList) (done int, failure aoe.MaskError) {
 		}
 		r.masks = list
 	})
-	return done, failure
+	return done, failure, now
 }
 
 func applyDirective(list []aoe.MAC, m aoe.MaskList, i int) ([]aoe.MAC, aoe.MaskError) {
@@ -86,14 +89,21 @@ func (w *worker) reserveCommand(p *port, h, reply aoe.Header, frame []byte) bool
 	if v.Command != aoe.ReserveRead && !w.mayEdit() {
 		return false
 	}
-	if v.Command != aoe.ReserveRead && !p.blade.setReserve(v, h.Src) {
-		w.fail(p, reply, aoe.ErrReserved)
-		return true
+	now := p.rules.Load()
+	if v.Command != aoe.ReserveRead {
+		var allowed bool
+		if allowed, now = p.blade.setReserve(w.target.keeper, v, h.Src); !allowed {
+			b := w.reply()
+			reply.Fail(aoe.ErrReserved).Put(b)
+			w.queueReply(b[:aoe.MinFrame], nil, nil)
+			w.answerKept(p, now, &p.counts.errors)
+			return true
+		}
 	}
 	w.fate.outcome = TraceDone
 	b := w.reply()
 	reply.Put(b)
-	list, end := p.rules.Load().reserve, aoe.ReserveSize
+	list, end := now.reserve, aoe.ReserveSize
 	list = list[:min(len(list), max(w.room-end, 0)/len(aoe.MAC{}))]
 	aoe.Reserve{Command: v.Command, Count: uint8(len(list))}.Put(b)
 	for i, mac := range list {
@@ -103,7 +113,7 @@ func (w *worker) reserveCommand(p *port, h, reply aoe.Header, frame []byte) bool
 	if v.Command == aoe.ReserveRead {
 		p.counts.others.Add(1)
 	} else {
-		w.answerKept(p, &p.counts.others)
+		w.answerKept(p, now, &p.counts.others)
 	}
 	return true
 }
@@ -111,8 +121,8 @@ func (w *worker) reserveCommand(p *port, h, reply aoe.Header, frame []byte) bool
 // setReserve replaces the reserve list by that of v, if src may: the list is
 // empty, or src on it, or v forces it (PROTOCOL.md §6). Asking gate would not do:
 // two hosts may set it at once, and only the first may have it.
-func (b *blade) setReserve(v aoe.Reserve, src aoe.MAC) (allowed bool) {
-	b.edit(func(r *rules) {
+func (b *blade) setReserve(keeper Keeper, v aoe.Reserve, src aoe.MAC) (allowed bool, now *rules) {
+	now = b.edit(keeper, func(r *rules) {
 		allowed = v.Command == aoe.ReserveForceSet || r.reservedFor(src)
 		if !allowed {
 			return
@@ -123,5 +133,5 @@ func (b *blade) setReserve(v aoe.Reserve, src aoe.MAC) (allowed bool) {
 		}
 		r.reserve = list
 	})
-	return allowed
+	return allowed, now
 }

@@ -236,6 +236,28 @@ func (t *Target) State() State {
 	return State{Drives: t.describeDrives(), Ports: describeAll(&t.bindings), Blades: t.describeBlades(), Limits: t.describeLimits(), Served: t.served}
 }
 
+// StateToSave is State with the changes by initiators that nobody sees before the Keeper has made them durable.
+func (t *Target) StateToSave() State {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	s := State{Drives: t.describeDrives(), Ports: describeAll(&t.bindings), Blades: t.describeBlades(), Limits: t.describeLimits(), Served: t.served}
+	for i := range s.Blades {
+		b := t.blades[s.Blades[i].Addr]
+		s.Blades[i] = b.describeWith(b.latest())
+	}
+	return s
+}
+
+// BladeToSave is Blade, as StateToSave is State.
+func (t *Target) BladeToSave(addr aoe.Addr) (BladeInfo, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if b := t.blades[addr]; b != nil {
+		return b.describeWith(b.latest()), true
+	}
+	return BladeInfo{}, false
+}
+
 // Served reports whether anything was ever exported.
 func (t *Target) Served() bool {
 	t.mu.RLock()

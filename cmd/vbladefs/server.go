@@ -41,7 +41,7 @@ func (s *server) start() error {
 	s.open(nil)
 	if s.kept != nil {
 		s.restore() // before anybody can write to the tree
-		keep(s.daemon.Exports, s.kept)
+		keep(s.daemon, s.kept)
 	}
 	return s.daemon.Mount(s.o.dir, s.tree)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
+	"vbladefs/cmd/internal/daemon"
 	"vbladefs/cmd/internal/state"
 	"vbladefs/fusectl"
 	"vbladefs/target"
@@ -98,8 +99,8 @@ func restore(t fusectl.Engine, k *state.Keeper, log *logrus.Logger) (failed int)
 }
 
 // keep has k save what comes after what was restored.
-func keep(t fusectl.Engine, k *state.Keeper) {
-	k.Start(func() []byte { return fusectl.Saved(t.State()) })
+func keep(d *daemon.Daemon, k *state.Keeper) {
+	k.Start(func() []byte { return fusectl.Saved(d.StateToSave()) })
 }
 
 // logDown tells which ports are down after a start, and why. That a drive is

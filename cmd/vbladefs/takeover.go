@@ -92,7 +92,7 @@ func (s *server) goOn(offer takeover.Offer, rest takeover.Handover, links map[st
 	inherited.SetLinks(links)
 	s.daemon.GoOn(rest.WriteThrough)
 	s.kept.Joined(text)
-	keep(s.daemon.Exports, s.kept)
+	keep(s.daemon, s.kept)
 	s.log.Infof("took over from process %d, version %s, in %v", offer.Process, offer.Version, time.Since(began).Round(10*time.Microsecond))
 }
 

@@ -19,6 +19,7 @@ import (
 	"vbladefs/cmd/internal/engine"
 	"vbladefs/fusectl"
 	"vbladefs/target"
+	"vbladefs/target/aoe"
 )
 
 // Grace is how long a stopping daemon waits for requests that a drive has not
@@ -61,6 +62,14 @@ func StartWith(c *claims.Claims, o engine.Options) *Daemon {
 	d := &Daemon{Exports: newThrifty(t), target: t, claims: c, log: o.Log, unfollow: cancel, stopped: func() {}}
 	d.pulse(ctx)
 	return d
+}
+
+// StateToSave is what a Keeper of the exports makes durable.
+func (d *Daemon) StateToSave() target.State { return d.target.StateToSave() }
+
+// BladeToSave is the same, of one address.
+func (d *Daemon) BladeToSave(addr aoe.Addr) (target.BladeInfo, bool) {
+	return d.target.BladeToSave(addr)
 }
 
 // Mount mounts the control tree on dir. Exports outlive it: when somebody

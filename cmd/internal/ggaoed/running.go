@@ -93,7 +93,7 @@ func (r *running) start(c ggaoed.Config) error {
 	if err != nil {
 		return errors.Join(err, r.release())
 	}
-	r.state.begin(r.daemon.Exports.Blade)
+	r.state.begin(r.daemon.BladeToSave)
 	if r.ends.During(func() { err = r.change(c) }) != nil {
 		return errors.Join(errEnded, r.release())
 	}
