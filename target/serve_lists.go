@@ -96,6 +96,7 @@ func (w *worker) reserveCommand(p *port, h, reply aoe.Header, frame []byte) bool
 			b := w.reply()
 			reply.Fail(aoe.ErrReserved).Put(b)
 			w.queueReply(b[:aoe.MinFrame], nil, nil)
+			w.fate = fate{TraceAoEError, uint8(aoe.ErrReserved)}
 			w.answerKept(p, now, &p.counts.errors)
 			return true
 		}

@@ -200,13 +200,7 @@ func TestStateOnAFullDisk(t *testing.T) {
 	d := serve(t, here, "-state", dir)
 	d.echo("add "+path+" 0 1 eth0", "aoeserver")
 	old := stateFile(t, dir)
-	filler := filepath.Join(dir, "filler")
-	if out, _ := os.Create(filler); out != nil {
-		for err := error(nil); err == nil; {
-			_, err = out.Write(make([]byte, 4096))
-		}
-		_ = out.Close()
-	}
+	makeRoom := fillUp(t, dir)
 	d.echo("add "+path+" 0 2 eth0", "aoeserver")
 	checkBytes(t, "on a full disk", readAll(t, connect(t, there, "eth0").open("0.2")), disk)
 	if got := stateFile(t, dir); got != old {
@@ -221,9 +215,7 @@ func TestStateOnAFullDisk(t *testing.T) {
 	if code != 1 || !strings.Contains(stderr, "ENOSPC") {
 		t.Errorf("save: %d, %s%s", code, stdout, stderr)
 	}
-	if err := os.Remove(filler); err != nil {
-		t.Fatal(err)
-	}
+	makeRoom()
 	if stdout, stderr, code := vbladefs(t, "", "save", "-mount", d.dir); code != 0 {
 		t.Errorf("save: %d, %s%s", code, stdout, stderr)
 	}
