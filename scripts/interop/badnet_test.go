@@ -13,23 +13,25 @@ import (
 	"vbladefs/scripts/torture/faultnet"
 )
 
-// TestBadNetwork has the Linux client use ext4 over a network that loses, repeats and reorders frames: it sees no error, its
-// file system stays whole, and the disk holds what it reads.
+// TestBadNetwork has the Linux client use ext4, and fio verify a device, over a network that loses, repeats and reorders
+// frames: it sees no error, its file system stays whole, and the disks hold what it reads.
 //
 // The wire holds frames for 5 ms at most: an old copy of a write that the network delivers after a newer one is beyond any
 // target, and the client does not write the same sector twice within that.
 func TestBadNetwork(t *testing.T) {
 	binary := build(t)
-	r := newRig(t, 9000)
+	r := newRig(t, 9000, "fio")
 	wire := r.badWire(t, 9000)
 	d := startDaemon(t, r, binary, "-workers", "2")
 	e := export{"e0.1", newDisk(t, 64<<20), framePayload(9000), 0}
 	d.echo(t, "add disk "+e.disk.loop, "vblade/drives")
 	d.echo(t, "add eth0 0 1", "vblade/disk/ports")
-	if !t.Run("discovery", func(t *testing.T) { checkDiscovery(t, r, e) }) {
+	raw := export{"e0.2", newDisk(t, 128<<10), framePayload(9000), 0}
+	d.echo(t, "0 2 eth0 "+raw.disk.loop, "kvblade/add")
+	if !t.Run("discovery", func(t *testing.T) { checkDiscovery(t, r, e, raw) }) {
 		t.FailNow()
 	}
-	l := startLoad(t, r, e)
+	l, verifier := startLoad(t, r, e), startFio(t, r, raw)
 	for range 8 { // without faults, until the driver's timeout is no longer that of its start, 16.5 s
 		l.goesOn(t)
 	}
@@ -39,12 +41,14 @@ func TestBadNetwork(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.goesOn(t)
+		verifier.goesOn(t)
 	}
 	if err := wire.SetFaults(faultnet.Faults{}, faultnet.Faults{}); err != nil {
 		t.Fatal(err)
 	}
 	l.stop(t)
-	checkContent(t, r, e)
+	verifier.stop(t)
+	checkContent(t, r, e, raw)
 	reportRetransmits(t, r)
 	toward, back := wire.Counts()
 	t.Logf("to the client: %+v", toward)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,10 +24,11 @@ type rig struct {
 	artifacts string // directory for logs
 }
 
-// newRig boots a guest. All goes when the test ends; the logs stay if it failed.
-func newRig(t *testing.T, mtu int) *rig {
+// newRig boots a guest, with more programs of this machine if they are named. All goes when the test ends; the logs stay
+// if it failed.
+func newRig(t *testing.T, mtu int, programs ...string) *rig {
 	t.Helper()
-	need(t)
+	need(t, programs...)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	t.Cleanup(cancel)
 	r := &rig{ctx: ctx, artifacts: artifactsDir(t)}
@@ -38,6 +40,7 @@ func newRig(t *testing.T, mtu int) *rig {
 	r.net = network
 	r.guest, err = vm.Boot(ctx, vm.Config{
 		Netns: network.Netns(), Tap: vm.TapIf, MTU: mtu, ConsoleLog: filepath.Join(r.artifacts, "console.log"),
+		Programs: programs, MemoryMiB: 384 + 256*len(programs),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -47,9 +50,14 @@ func newRig(t *testing.T, mtu int) *rig {
 }
 
 // need skips the test where something is missing, and fails it on CI.
-func need(t *testing.T) {
+func need(t *testing.T, programs ...string) {
 	t.Helper()
 	err := vm.Missing()
+	for _, name := range programs {
+		if _, lookErr := exec.LookPath(name); err == nil && lookErr != nil {
+			err = fmt.Errorf("no program %s: install it with scripts/setup.sh %[1]s", name)
+		}
+	}
 	if _, statErr := os.Stat("/dev/fuse"); err == nil && statErr != nil {
 		err = fmt.Errorf("no FUSE: %w", statErr)
 	}
@@ -91,12 +99,12 @@ func artifactsDir(t *testing.T) string {
 
 // prelude is put before each script: the first failing command ends it.
 const prelude = `set -e
-# until_ok COMMAND...: waits for it to succeed, for a minute of the guest's time.
+# until_ok COMMAND...: waits for it to succeed, for a minute of the guest's time, or as many tenths of a second as $tenths says.
 until_ok() {
     tries=0
     until "$@"; do
         tries=$((tries + 1))
-        [ $tries -lt 600 ] || { echo "in vain: $*"; return 1; }
+        [ $tries -lt ${tenths:-600} ] || { echo "in vain: $*"; return 1; }
         sleep 0.1
     done
 }

@@ -29,6 +29,8 @@ type Config struct {
 	MTU       int    // of the guest's eth0, offered to it as the device's own; 1500. The tap must have it too
 	MAC       string // of the guest's eth0; DefaultMAC
 	MemoryMiB int    // 384
+	// Programs of this machine, by name, that the guest has besides its own, each with the libraries that it needs.
+	Programs []string
 	// ConsoleLog is the file that keeps everything the guest's kernel and /init and QEMU say. It is emptied first and stays
 	// after Close. "" means a temporary file that Close removes.
 	ConsoleLog string
@@ -78,7 +80,7 @@ func (g *Guest) start(k *kernel, config Config) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(writeInitramfs(file, k), file.Close()); err != nil {
+	if err := errors.Join(writeInitramfs(file, k, config.Programs), file.Close()); err != nil {
 		return err
 	}
 	console, err := os.Create(g.console)

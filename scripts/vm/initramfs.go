@@ -41,7 +41,7 @@ var libraryDirs = []string{"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu",
 
 // writeInitramfs writes the guest's whole file system. It is not compressed: the emulated processor would spend longer
 // unpacking it than QEMU spends copying it.
-func writeInitramfs(w io.Writer, k *kernel) error {
+func writeInitramfs(w io.Writer, k *kernel, programs []string) error {
 	a := newArchive(w)
 	for _, dir := range []string{"/proc", "/sys", "/dev", "/tmp", "/mnt", "/var/log", "/etc"} {
 		a.dir(dir)
@@ -56,7 +56,11 @@ func writeInitramfs(w io.Writer, k *kernel) error {
 		}
 		a.file(fmt.Sprintf("/modules/%02d-%s.ko", i, name), 0o644, content)
 	}
-	for _, tool := range hostTools {
+	tools := hostTools
+	for _, name := range programs {
+		tools = append(tools[:len(tools):len(tools)], tool{name, name})
+	}
+	for _, tool := range tools {
 		if err := addProgram(a, tool); err != nil {
 			return err
 		}
@@ -77,7 +81,7 @@ func addBusybox(a *archive) error {
 	if err != nil {
 		return err
 	}
-	if interpreter, libraries, err := dynamic(content); err != nil || interpreter != "" || len(libraries) > 0 {
+	if interpreter, libraries, _, err := dynamic(content); err != nil || interpreter != "" || len(libraries) > 0 {
 		return errors.Join(fmt.Errorf("%s is not static: install busybox-static", path), err)
 	}
 	applets, err := exec.Command(path, "--list").Output()
@@ -112,7 +116,7 @@ func addProgram(a *archive, program tool) error {
 }
 
 func addLibraries(a *archive, user string, content []byte) error {
-	interpreter, libraries, err := dynamic(content)
+	interpreter, libraries, own, err := dynamic(content)
 	if err != nil {
 		return fmt.Errorf("%s: %w", user, err)
 	}
@@ -124,7 +128,7 @@ func addLibraries(a *archive, user string, content []byte) error {
 		a.file(interpreter, 0o755, loader)
 	}
 	for _, library := range libraries {
-		path, content, err := readLibrary(library)
+		path, content, err := readLibrary(library, own)
 		if err != nil {
 			return fmt.Errorf("%s: %w", user, err)
 		}
@@ -139,27 +143,37 @@ func addLibraries(a *archive, user string, content []byte) error {
 	return nil
 }
 
-// dynamic reads from an executable or library what ld.so(8) would: the loader's path and the names of needed libraries.
-func dynamic(content []byte) (interpreter string, libraries []string, err error) {
+// dynamic reads from an executable or library what ld.so(8) would: the loader's path, the names of needed libraries, and
+// the directories of its own where they are looked for first.
+func dynamic(content []byte) (interpreter string, libraries, own []string, err error) {
 	file, err := elf.NewFile(bytes.NewReader(content))
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	for _, program := range file.Progs {
 		if program.Type == elf.PT_INTERP {
 			path, err := io.ReadAll(program.Open())
 			if err != nil {
-				return "", nil, err
+				return "", nil, nil, err
 			}
 			interpreter = strings.TrimRight(string(path), "\x00")
 		}
 	}
+	for _, tag := range []elf.DynTag{elf.DT_RPATH, elf.DT_RUNPATH} {
+		paths, err := file.DynString(tag)
+		if err != nil {
+			continue // a static program has none
+		}
+		for _, path := range paths {
+			own = append(own, filepath.SplitList(path)...)
+		}
+	}
 	libraries, err = file.ImportedLibraries()
-	return interpreter, libraries, err
+	return interpreter, libraries, own, err
 }
 
-func readLibrary(name string) (path string, content []byte, err error) {
-	for _, dir := range libraryDirs {
+func readLibrary(name string, own []string) (path string, content []byte, err error) {
+	for _, dir := range append(own[:len(own):len(own)], libraryDirs...) {
 		path := filepath.Join(dir, name)
 		if content, err := os.ReadFile(path); err == nil {
 			return path, content, nil
