@@ -71,6 +71,7 @@ func init() { // a variable that refers to itself through help
 		{"ping", "[options] INTERFACE ADDRESS", "ask a target who it is, and how soon it answers", ping},
 		{"upgrade", "[-state DIRECTORY]", "replace the running daemon by the program as it is now, unnoticed by initiators", upgradeCommand},
 		{"install-links", "[options] DIRECTORY", "make links in DIRECTORY to start the daemons under their own names", installLinks},
+		{"completion", "SHELL", "write what bash, zsh or fish needs to complete command lines", completion},
 		{"help", "[ctl]", "show this, or what each file of the tree takes and gives", helpCommand},
 		{"version", "", "show the version", func(_ []string, w io.Writer) error {
 			_, err := fmt.Fprintln(w, "vbladefs", version)
