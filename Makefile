@@ -5,6 +5,7 @@
 # make torture   what it makes of a bad network: TORTUREFLAGS="-time 1m -rounds 5"
 # make soak   30 minutes at full load while all that can be changed is: no leak of memory, descriptors, goroutines
 # make fuzz   every fuzz target for FUZZTIME each, and a table of executions
+# make deb    packages for Debian; make packaging tries them on a fresh one
 # The rest: build, lint, interop, install, clean.
 
 PREFIX  ?= /usr/local
@@ -25,7 +26,7 @@ SECONDS    = 2
 BENCHFLAGS =
 BENCH      = $(GO) run ./scripts/bench -rounds $(ROUNDS) -seconds $(SECONDS)
 
-.PHONY: build test check race interop lint demo torture soak fuzz bench bench-disk bench-control install clean setup
+.PHONY: build test check race interop lint demo torture soak fuzz bench bench-disk bench-control install deb packaging clean setup
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN)/ ./cmd/vbladefs ./cmd/aoebench
@@ -87,17 +88,43 @@ bench-control: build
 	@scripts/setup.sh net fs
 	$(BENCH) -control $(BENCHFLAGS)
 
+# The units name the program where PREFIX has it. /etc/default/vbladefs is left as it is once it is there.
+SYSCONFDIR ?= /etc
+D           = $(DESTDIR)$(PREFIX)
+UNITS       = $(wildcard scripts/systemd/*.service)
+DAEMONS     = vblade vbladed ggaoed ggaoectl qaoed qdctl sqaoed
+
 install: build
-	install -D -m 755 $(BIN)/vbladefs $(DESTDIR)$(PREFIX)/sbin/vbladefs
-	install -D -m 755 $(BIN)/aoebench $(DESTDIR)$(PREFIX)/bin/aoebench
-	install -m 755 scripts/kvadd scripts/kvdel scripts/kvstat scripts/aoectrl $(DESTDIR)$(PREFIX)/sbin/
-	install -D -m 644 scripts/systemd/vbladefs.service $(DESTDIR)$(PREFIX)/lib/systemd/system/vbladefs.service
-	sed -i 's,/usr/local/sbin/,$(PREFIX)/sbin/,' $(DESTDIR)$(PREFIX)/lib/systemd/system/vbladefs.service
-	install -D -m 644 docs/vbladefs.8 $(DESTDIR)$(PREFIX)/share/man/man8/vbladefs.8
-	install -D -m 644 docs/vbladefs-daemons.8 $(DESTDIR)$(PREFIX)/share/man/man8/vbladefs-daemons.8
-	install -D -m 644 docs/vbladefs-ctl.5 $(DESTDIR)$(PREFIX)/share/man/man5/vbladefs-ctl.5
-	install -D -m 644 docs/aoebench.1 $(DESTDIR)$(PREFIX)/share/man/man1/aoebench.1
-	$(BIN)/vbladefs install-links $(LINKFLAGS) -to vbladefs $(DESTDIR)$(PREFIX)/sbin
+	install -D -m 755 $(BIN)/vbladefs $(D)/sbin/vbladefs
+	install -D -m 755 $(BIN)/aoebench $(D)/bin/aoebench
+	install -m 755 scripts/kvadd scripts/kvdel scripts/kvstat scripts/aoectrl $(D)/sbin/
+	install -d $(D)/lib/systemd/system
+	install -m 644 $(UNITS) $(D)/lib/systemd/system/
+	sed -i 's,/usr/local/sbin/,$(PREFIX)/sbin/,' $(patsubst scripts/systemd/%,$(D)/lib/systemd/system/%,$(UNITS))
+	install -D -m 644 scripts/systemd/vbladefs.sysusers $(D)/lib/sysusers.d/vbladefs.conf
+	install -D -m 644 scripts/systemd/vbladefs.tmpfiles $(D)/lib/tmpfiles.d/vbladefs.conf
+	[ -e $(DESTDIR)$(SYSCONFDIR)/default/vbladefs ] || install -D -m 644 scripts/systemd/vbladefs.default $(DESTDIR)$(SYSCONFDIR)/default/vbladefs
+	install -d $(D)/share/man/man1 $(D)/share/man/man5 $(D)/share/man/man8
+	install -m 644 $(wildcard docs/*.1) $(D)/share/man/man1/
+	install -m 644 $(wildcard docs/*.5) $(D)/share/man/man5/
+	install -m 644 $(wildcard docs/*.8) $(D)/share/man/man8/
+	for name in $(DAEMONS); do echo .so man8/vbladefs-daemons.8 > $(D)/share/man/man8/$$name.8 || exit 1; done
+	install -d $(D)/share/bash-completion/completions $(D)/share/zsh/vendor-completions $(D)/share/fish/vendor_completions.d
+	$(BIN)/vbladefs completion bash > $(D)/share/bash-completion/completions/vbladefs
+	for name in $(DAEMONS); do ln -sf vbladefs $(D)/share/bash-completion/completions/$$name || exit 1; done
+	$(BIN)/vbladefs completion zsh > $(D)/share/zsh/vendor-completions/_vbladefs
+	$(BIN)/vbladefs completion fish > $(D)/share/fish/vendor_completions.d/vbladefs.fish
+	$(BIN)/vbladefs install-links $(LINKFLAGS) -to vbladefs $(D)/sbin
+
+# Packages for Debian and what is made of it, in DEBDIR; scripts/packaging/deb.sh says what is in which.
+DEBDIR ?= $(BIN)
+
+deb: build
+	@scripts/packaging/deb.sh $(BIN) $(DEBDIR) $(VERSION)
+
+# Installs them on a fresh Debian whose first process is systemd, in namespaces of this machine.
+packaging: setup
+	$(GO) test -count=1 -v -timeout 20m ./scripts/packaging/
 
 clean:
 	rm -rf bin

@@ -15,10 +15,12 @@ GROUPS_USAGE='groups:
                                          the machine that runs the Linux AoE client
   race    gcc libc6-dev                  go test -race
   docs    groff-base                     renders the manual pages
+  shells  bash zsh fish                  complete command lines with what the program gives them
+  packaging mmdebstrap                   a fresh Debian, to try our packages on
   unit    systemd                        systemd-analyze, to check the unit of the service
   bench   gnuplot-nox                    the plots of make bench
   bench-disk fio                         what make bench-disk compares with
-  all     net, fs, client, vm, docs, unit, bench and bench-disk'
+  all     net, fs, client, vm, docs, shells, packaging, unit, bench and bench-disk'
 
 die() { echo "setup.sh: $*" >&2; exit 1; }
 
@@ -30,10 +32,12 @@ packages_of() {
     vm) echo qemu-system-x86 busybox-static xz-utils ;;
     race) echo gcc libc6-dev ;;
     docs) echo groff-base ;;
+    shells) echo bash zsh fish ;;
+    packaging) echo mmdebstrap ;;
     unit) echo systemd ;;
     bench) echo gnuplot-nox ;;
     bench-disk) echo fio ;;
-    all) for g in net fs client vm docs unit bench bench-disk; do packages_of $g; done ;;
+    all) for g in net fs client vm docs shells packaging unit bench bench-disk; do packages_of $g; done ;;
     *) echo "$1" ;;
     esac
 }
@@ -51,6 +55,8 @@ why() {
     gcc | libc6-dev) echo 'C compiler: the race detector is linked with it' ;;
     systemd) echo 'systemd-analyze: how exposed the unit of the service is' ;;
     groff-base) echo 'renders the manual pages, to check them' ;;
+    bash | zsh | fish) echo 'a shell, to try its completion' ;;
+    mmdebstrap) echo 'makes a fresh Debian in a folder, to try our packages on' ;;
     gnuplot-nox) echo 'draws the plots of the benchmark' ;;
     fio) echo 'reads a disk without a network: what a target could reach' ;;
     xz-utils) echo 'unpacks its kernel' ;;

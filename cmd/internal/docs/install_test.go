@@ -51,6 +51,7 @@ func TestInstall(t *testing.T) {
 		t.Errorf("ggaoectl -V: %v, %s", err, out)
 	}
 
+	checkInstalled(t, dir)
 	other := filepath.Join(sbin, "vblade")
 	if err := os.Mkdir(sbin, 0o755); err != nil {
 		t.Fatal(err)
@@ -69,5 +70,31 @@ func TestInstall(t *testing.T) {
 	}
 	if to, err := os.Readlink(other); err != nil || to != "vbladefs" {
 		t.Errorf("with -force vblade leads to %q, %v", to, err)
+	}
+}
+
+// checkInstalled looks at what is not programs.
+func checkInstalled(t *testing.T, dir string) {
+	t.Helper()
+	for name, want := range map[string]string{
+		"usr/lib/systemd/system/vbladefs.service":           "ExecStart=/usr/sbin/vbladefs serve ",
+		"usr/lib/systemd/system/vbladefs-vblade@.service":   "ExecStart=/usr/sbin/vbladefs vblade ",
+		"usr/lib/systemd/system/vbladefs-ggaoed.service":    "ExecStart=/usr/sbin/vbladefs ggaoed ",
+		"usr/lib/systemd/system/vbladefs-qaoed.service":     "ExecStart=/usr/sbin/vbladefs qaoed ",
+		"usr/lib/sysusers.d/vbladefs.conf":                  "u vbladefs ",
+		"usr/lib/tmpfiles.d/vbladefs.conf":                  "d /var/lib/vbladefs 0700 ",
+		"etc/default/vbladefs":                              "VBLADEFS_OPTIONS=",
+		"usr/share/bash-completion/completions/vbladefs":    "complete ",
+		"usr/share/bash-completion/completions/ggaoectl":    "complete ",
+		"usr/share/zsh/vendor-completions/_vbladefs":        "#compdef vbladefs ",
+		"usr/share/fish/vendor_completions.d/vbladefs.fish": "complete -c vbladefs ",
+	} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s has no %q, %v", name, want, err)
+		}
+		if strings.Contains(string(text), "/usr/local/") {
+			t.Errorf("%s names /usr/local, and is in /usr", name)
+		}
 	}
 }
