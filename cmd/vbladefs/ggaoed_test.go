@@ -318,6 +318,15 @@ func TestGgaoedSocket(t *testing.T) {
 	if got := exchange("\x00\x00\x00\x00", 8); got[4] != 1 {
 		t.Errorf("hello after all that: % x", got)
 	}
+	if err := os.Remove(g.path("sock")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // SIGHUP makes it again, once
+		g.reloads(func() { _ = g.cmd.Process.Signal(syscall.SIGHUP) }, "reloaded ")
+		if out := g.ask("stats"); !strings.Contains(out, "d") {
+			t.Errorf("through the socket that was made again: %s", out)
+		}
+	}
 	second := g.ns.Command(filepath.Join(filepath.Dir(g.ctl), "ggaoed"), "-c", g.config, "-d")
 	if out, err := second.CombinedOutput(); err == nil || !strings.Contains(string(out), "Another instance of the daemon seems to be already running") {
 		t.Errorf("a second daemon: %v\n%s", err, out)

@@ -3,6 +3,7 @@ package ggaoed
 import (
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -22,7 +23,6 @@ const replyPatience = time.Second
 // control answers requests on the control socket, one after the other.
 type control struct {
 	path    string
-	socket  *net.UnixConn
 	exports fusectl.Engine
 	log     *logrus.Logger
 	since   time.Time
@@ -30,18 +30,51 @@ type control struct {
 	closed  chan struct{}
 
 	mu      sync.Mutex
-	devices []device // guarded by mu
-	cleared baseline // guarded by mu
+	socket  *net.UnixConn // guarded by mu
+	file    os.FileInfo   // of the socket; guarded by mu
+	devices []device      // guarded by mu
+	cleared baseline      // guarded by mu
 }
 
 // listen makes the socket of r at path.
 func listen(path string, r *running) (*control, error) {
-	socket, err := daemon.ListenDatagram(path)
-	if err != nil {
-		return nil, err
+	c := &control{path: path, exports: r.daemon.Exports, log: r.log, since: r.since, reload: r.reloads,
+		closed: make(chan struct{}), cleared: newBaseline()}
+	return c, c.bind()
+}
+
+// bind makes the socket, if it is not where it was made.
+func (c *control) bind() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reachable() {
+		return nil
 	}
-	return &control{path: path, socket: socket, exports: r.daemon.Exports, log: r.log, since: r.since, reload: r.reloads,
-		closed: make(chan struct{}), cleared: newBaseline()}, nil
+	socket, err := daemon.ListenDatagram(c.path)
+	if err != nil {
+		return err
+	}
+	if c.file, err = os.Lstat(c.path); err != nil {
+		return errors.Join(err, socket.Close())
+	}
+	if c.socket != nil {
+		_ = c.socket.Close() // nobody finds it; serve goes on with the new one
+	}
+	c.socket = socket
+	return nil
+}
+
+// reachable reports whether the socket is still where it was made; mu is held.
+func (c *control) reachable() bool {
+	there, err := os.Lstat(c.path)
+	return err == nil && c.file != nil && os.SameFile(there, c.file)
+}
+
+// current is the socket.
+func (c *control) current() *net.UnixConn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.socket
 }
 
 // follow answers for the devices of p from now on.
@@ -60,11 +93,15 @@ func (c *control) follow(p plan.Plan) {
 func (c *control) serve() {
 	b := make([]byte, ggaoed.MaxDatagram+1)
 	for {
-		n, client, err := c.socket.ReadFromUnix(b)
+		socket := c.current()
+		n, client, err := socket.ReadFromUnix(b)
 		select {
 		case <-c.closed:
 			return
 		default:
+		}
+		if errors.Is(err, net.ErrClosed) {
+			continue // there is another
 		}
 		if err != nil {
 			c.log.WithError(err).Error("control socket")
@@ -80,14 +117,14 @@ func (c *control) serve() {
 		if client == nil || client.Name == "" {
 			continue // it has no address: nobody hears
 		}
-		c.send(client, answers)
+		c.send(socket, client, answers)
 	}
 }
 
-func (c *control) send(client *net.UnixAddr, answers []ggaoed.Answer) {
-	_ = c.socket.SetWriteDeadline(time.Now().Add(replyPatience))
+func (c *control) send(socket *net.UnixConn, client *net.UnixAddr, answers []ggaoed.Answer) {
+	_ = socket.SetWriteDeadline(time.Now().Add(replyPatience))
 	for _, a := range answers {
-		if _, err := c.socket.WriteToUnix(ggaoed.Datagram(a), client); err != nil {
+		if _, err := socket.WriteToUnix(ggaoed.Datagram(a), client); err != nil {
 			c.log.Warnf("control socket: answering %s: %v", client.Name, err)
 			return
 		}
@@ -152,5 +189,11 @@ func (c *control) do(d device, op target.Operation) {
 // daemon may put its own as soon as nobody listens.
 func (c *control) close() error {
 	close(c.closed)
-	return errors.Join(daemon.RemoveSocket(c.path), c.socket.Close())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var err error
+	if c.reachable() {
+		err = daemon.RemoveSocket(c.path)
+	}
+	return errors.Join(err, c.socket.Close())
 }

@@ -89,10 +89,11 @@ func (r *running) start(c ggaoed.Config) error {
 	r.daemon = daemon.Start(engine.Options{Log: r.log, Link: r.flags.own.Link, IO: r.flags.own.IO, Spin: target.DefaultSpin,
 		RingBytes: ringBytes(c.Defaults.RingKiB), Keeper: r.state})
 	r.served = &daemon.Served{Daemon: r.daemon, Log: r.log, Force: r.flags.own.Force, Before: r.state.load}
-	r.control, err = listen(cmp.Or(c.Defaults.ControlSocket, ggaoed.DefaultControlSocket), r)
+	control, err := listen(cmp.Or(c.Defaults.ControlSocket, ggaoed.DefaultControlSocket), r)
 	if err != nil {
 		return errors.Join(err, r.release())
 	}
+	r.control = control
 	r.state.begin(r.daemon.BladeToSave)
 	if r.ends.During(func() { err = r.change(c) }) != nil {
 		return errors.Join(errEnded, r.release())
@@ -174,8 +175,12 @@ func (r *running) extend() {
 	}
 }
 
-// reload reads the file again; one with mistakes changes nothing.
+// reload reads the file again; one with mistakes changes nothing. A control socket
+// that was removed it makes again.
 func (r *running) reload() {
+	if err := r.control.bind(); err != nil {
+		r.log.WithError(err).Error("the control socket is not where it was, and cannot be made again")
+	}
 	r.daemon.TellReloading()
 	defer r.daemon.TellReady()
 	c, warnings, err := r.source.load()
