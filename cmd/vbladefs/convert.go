@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"vbladefs/compat/convert"
 	"vbladefs/compat/vblade"
@@ -96,8 +97,11 @@ func notConverted(mistakes convert.Mistakes) error {
 // configurations reads files, and what is in folders of vblade's instances.
 func configurations(paths []string, kind convert.Kind) ([]convert.File, error) {
 	var files []convert.File
-	for _, path := range paths {
+	for i, path := range paths {
 		info, err := os.Stat(path)
+		if err == nil && slices.ContainsFunc(paths[:i], func(o string) bool { before, err := os.Stat(o); return err == nil && os.SameFile(info, before) }) {
+			return nil, badUsage("%s is named twice: want each file once", path)
+		}
 		if path == "-" || err == nil && !info.IsDir() {
 			file, err := configuration(path, kind)
 			if err != nil {

@@ -39,7 +39,9 @@ func convertEnv(stateDirectory string) (convert.Env, error) {
 	}
 	netifs, err := netio.List()
 	for _, netif := range netifs {
-		env.Interfaces = append(env.Interfaces, netif.Name)
+		if netif.Ethernet {
+			env.Interfaces = append(env.Interfaces, netif.Name)
+		}
 	}
 	return env, err
 }

@@ -128,6 +128,7 @@ func TestConvertRefuses(t *testing.T) {
 		{"", 2, []string{"no FILE", "usage: vbladefs convert"}},
 		{"-from kvblade @base.conf", 2, []string{`-from "kvblade": want ggaoed, qaoed or vblade`}},
 		{"-from qaoed @vblade.conf.d", 2, []string{"is a folder"}},
+		{"@base.conf @base.conf", 2, []string{"base.conf is named twice: want each file once"}},
 		{"@none.conf", 1, []string{"no such file or directory"}},
 		{"@empty", 1, []string{"has no *.conf"}},
 		{"-o @state @wrong.conf @base.conf", 1, []string{"wrong.conf:3: [disk] shelf: \"70000\": want", "wrong.conf:4: [disk] slot: \"one\": want",

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"vbladefs/compat/ggaoed"
+	"vbladefs/compat/plan"
 	"vbladefs/compat/text"
 	"vbladefs/target"
 	"vbladefs/target/aoe"
@@ -23,13 +24,26 @@ func (c *converter) ggaoed(f File) {
 		return
 	}
 	tell(c, append(warnings, ggaoed.Unsaved(f.Name, f.Text)...))
-	p := config.Plan(c.env.Interfaces)
+	p := config.Plan(c.matched(config.Plan(nil)))
 	c.add(f.Name, p)
 	addrs := map[string]aoe.Addr{}
 	for _, e := range p.Exports {
 		addrs[e.Name] = e.Addr
 	}
 	c.directory(f, config.Defaults.StateDirectory, addrs)
+}
+
+// matched are the interfaces of the machine that patterns of p match: others serve
+// nothing, and those that p names it has anyway.
+func (c *converter) matched(p plan.Plan) (names []string) {
+	for _, name := range c.env.Interfaces {
+		if slices.ContainsFunc(p.Exports, func(e plan.Export) bool {
+			return slices.ContainsFunc(e.Interfaces, func(pattern string) bool { matches, _ := path.Match(pattern, name); return matches })
+		}) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // directory takes what initiators have set from a state directory.
