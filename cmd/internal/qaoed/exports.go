@@ -177,12 +177,16 @@ func find(c qaoed.Config, t qaoed.Target) (qaoed.Device, error) {
 		return (t.Shelf == aoe.AnyShelf || t.Shelf == d.Addr.Shelf) && (t.Slot == aoe.AnySlot || t.Slot == d.Addr.Slot) &&
 			(t.Interface == "" || t.Interface == d.Interface) && (!open || t.Path == d.Path)
 	}
+	at := " at " + addrOf(t).String()
+	if open {
+		at = ""
+	}
 	i := slices.IndexFunc(c.Devices, fits)
 	switch {
 	case i < 0:
-		return qaoed.Device{}, fmt.Errorf("%w: no target %q at %s", target.ErrNoPort, t.Path, addrOf(t))
+		return qaoed.Device{}, fmt.Errorf("%w: no target %q%s", target.ErrNoPort, t.Path, at)
 	case slices.ContainsFunc(c.Devices[i+1:], fits):
-		return qaoed.Device{}, fmt.Errorf("%w: several targets %q at %s: name the interface", target.ErrMalformed, t.Path, addrOf(t))
+		return qaoed.Device{}, fmt.Errorf("%w: several targets %q%s: name the interface, or shelf and slot", target.ErrMalformed, t.Path, at)
 	}
 	return c.Devices[i], nil
 }

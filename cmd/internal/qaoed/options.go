@@ -1,10 +1,11 @@
 package qaoed
 
 import (
+	"errors"
 	"io"
-	"strings"
 
 	"vbladefs/cmd/internal/daemon"
+	"vbladefs/compat/getopt"
 )
 
 const (
@@ -28,49 +29,35 @@ func parseOptions(args []string, stdout io.Writer) (o options, code int, done bo
 		return o, refuse(stdout, args[0], err.Error()), true
 	}
 	o.Own = own
-	for i := 0; i < len(words) && words[i] != "--"; i++ {
-		letters, are := strings.CutPrefix(words[i], "-")
-		if !are {
-			continue
-		}
-		end, used := o.take(letters, words[i+1:])
-		switch end {
-		case 'h':
-			_, _ = io.WriteString(stdout, usage(args[0])+daemon.OwnUsage)
-			return o, exitOK, true
-		case 'V':
-			_, _ = io.WriteString(stdout, version)
-			return o, exitOK, true
-		case '?':
-			return o, refuse(stdout, args[0], "Unknown argument ?"), true
-		}
-		if used {
-			i++
-		}
+	_, err = getopt.Parse(words, letters, false, o.take)
+	switch {
+	case errors.Is(err, errHelp):
+		_, _ = io.WriteString(stdout, usage(args[0])+daemon.OwnUsage)
+	case errors.Is(err, errVersion):
+		_, _ = io.WriteString(stdout, version)
+	case err != nil:
+		return o, refuse(stdout, args[0], "Unknown argument ?"), true
 	}
-	return o, exitOK, false
+	return o, exitOK, err != nil
 }
 
-// take takes the options of a word. It returns the one that ends the program, '?'
-// for a wrong one, or 0; and whether the next word belongs to it.
-func (o *options) take(letters string, next []string) (end byte, used bool) {
-	for ; letters != ""; letters = letters[1:] {
-		switch c := letters[0]; {
-		case c == 'f':
-			o.foreground = true
-		case c == 'c' && len(letters) > 1:
-			o.config = letters[1:]
-			return 0, false
-		case c == 'c' && len(next) > 0:
-			o.config = next[0]
-			return 0, true
-		case c == 'h', c == 'V':
-			return c, false
-		default:
-			return '?', false
-		}
+var letters = []getopt.Option{{Letter: 'f'}, {Letter: 'c', Value: true}, {Letter: 'h'}, {Letter: 'V'}}
+
+// What ends the program at once, whatever follows.
+var errHelp, errVersion = errors.New("-h"), errors.New("-V")
+
+func (o *options) take(letter byte, value string) error {
+	switch letter {
+	case 'f':
+		o.foreground = true
+	case 'c':
+		o.config = value
+	case 'h':
+		return errHelp
+	case 'V':
+		return errVersion
 	}
-	return 0, false
+	return nil
 }
 
 func usage(name string) string { return "usage: " + name + " [-f -V -h] [-c <file>]\n" }
