@@ -134,9 +134,9 @@ func (w *worker) answer(r *request, err error) {
 	}
 	result := registers(r.ata)
 	if err != nil {
-		// Uncorrectable, with all sectors left: never a success with a
-		// remainder, which the Linux initiator takes for a whole one.
-		result = result.Failed(ata.UNC, uint8(r.sectors))
+		// With all sectors left: never a success with a remainder, which the
+		// Linux initiator takes for a whole one.
+		result = result.Failed(failure(r.op), uint8(r.sectors))
 		counts.ataErrors.Add(1)
 		counts.errors.Add(1)
 		counts.failedAt.Store(w.second)
@@ -165,6 +165,15 @@ func (w *worker) answer(r *request, err error) {
 	}
 	w.time(r, transferKind(r.op))
 	counts.inFlight.Add(-1)
+}
+
+// failure is what the error register says of a transfer that failed. Of commands that do not read, UNC is not defined
+// (ATA8-ACS, their error outputs); initiators look at the status alone.
+func failure(op Op) uint8 {
+	if op == OpRead {
+		return ata.UNC
+	}
+	return ata.ABRT
 }
 
 // transient reports whether err says nothing about the drive, but that the host

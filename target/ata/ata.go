@@ -31,7 +31,7 @@ const (
 const (
 	UNC  = 0x40 // uncorrectable: the drive could not read
 	IDNF = 0x10 // address not found: out of the capacity
-	ABRT = 0x04 // command aborted: not supported, not allowed, or malformed
+	ABRT = 0x04 // command aborted: not supported, not allowed, malformed, or the drive could not write or flush
 )
 
 // Limits of the two address forms.
