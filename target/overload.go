@@ -32,9 +32,9 @@ const (
 	// lightFlow is the heaviest that is always served: what a port lets initiators
 	// have outstanding, see defaultBuffers.
 	lightFlow = 64
-	// served is how many are served of all that wait, if the light ones are not more:
-	// one batch, so that the next who waits does not wait long.
-	served = batchFrames
+	// heavyServed is how many are served of heavy flows, beside the light ones: few, so
+	// that who comes next does not wait long.
+	heavyServed = 16
 	// overloadHold is for how long nothing must have been dropped for an overload
 	// to be over.
 	overloadHold = 100 * time.Millisecond
@@ -55,11 +55,19 @@ type overload struct {
 	looked int   // at most, at once
 	seed   uint64
 
-	frames [mostLooked][]byte
-	flows  [mostLooked]flows
-	weight [mostLooked]uint16
-	pairs, hosts,
-	exports [flowBuckets]uint16 // shares
+	frames                [mostLooked][]byte
+	flows                 [mostLooked]flows
+	weight                [mostLooked]uint16
+	pairs, hosts, exports buckets
+
+	heavy  bool  // there are flows that were found heavy
+	forget int64 // when that is forgotten, by the clock of the worker
+}
+
+// buckets are flows of one kind.
+type buckets struct {
+	shares [flowBuckets]uint16 // of the frames that wait
+	heavy  [flowBuckets]bool   // found so of late
 }
 
 // flows are the buckets of the flows that a frame is part of, and what it adds to
@@ -81,7 +89,11 @@ func (o *overload) watch(w *worker) {
 
 // lasts reports whether there is an overload.
 func (o *overload) lasts(w *worker) bool {
-	if o.until != 0 && o.until < w.now() {
+	if o.until == 0 {
+		return false
+	}
+	now := w.now()
+	if o.forgets(now); o.until < now {
 		o.until = 0
 	}
 	return o.until != 0
@@ -90,7 +102,7 @@ func (o *overload) lasts(w *worker) bool {
 // choose moves those of the first n frames that are to be served to the front,
 // in order, and returns how many.
 func (o *overload) choose(n int) (chosen int) {
-	if n <= lightFlow {
+	if n <= lightFlow && !o.heavy {
 		return n
 	}
 	o.weigh(n)
@@ -107,19 +119,45 @@ func (o *overload) choose(n int) (chosen int) {
 
 // weigh fills weight.
 func (o *overload) weigh(n int) {
-	clear(o.pairs[:])
-	clear(o.hosts[:])
-	clear(o.exports[:])
+	clear(o.pairs.shares[:])
+	clear(o.hosts.shares[:])
+	clear(o.exports.shares[:])
 	for i, frame := range o.frames[:n] {
 		f := o.flowsOf(frame)
 		o.flows[i] = f
-		o.pairs[f.pair] += f.all
-		o.hosts[f.host] += f.shares
-		o.exports[f.export] += f.shares
+		o.pairs.shares[f.pair] += f.all
+		o.hosts.shares[f.host] += f.shares
+		o.exports.shares[f.export] += f.shares
 	}
 	for i := range n {
-		f := o.flows[i]
-		o.weight[i] = max(o.pairs[f.pair], o.hosts[f.host], o.exports[f.export]) / share
+		if f := o.flows[i]; f.all == 0 {
+			o.weight[i] = 0
+		} else {
+			o.weight[i] = max(o.weightIn(&o.pairs, f.pair), o.weightIn(&o.hosts, f.host), o.weightIn(&o.exports, f.export))
+		}
+	}
+}
+
+// weightIn is the weight of a flow; one that was found heavy stays so for a while,
+// or it would be served as much as it may have outstanding each time.
+func (o *overload) weightIn(b *buckets, flow uint16) uint16 {
+	weight := b.shares[flow] / share
+	if weight > lightFlow {
+		b.heavy[flow], o.heavy = true, true
+	}
+	if b.heavy[flow] {
+		weight = max(weight, lightFlow+1)
+	}
+	return weight
+}
+
+// forgets has all flows be light again when their time is over.
+func (o *overload) forgets(now int64) {
+	if o.heavy && now > o.forget {
+		clear(o.pairs.heavy[:])
+		clear(o.hosts.heavy[:])
+		clear(o.exports.heavy[:])
+		o.heavy, o.forget = false, now+int64(overloadHold)
 	}
 }
 
@@ -135,14 +173,10 @@ func class(weight uint16) int {
 
 // room is how many frames of each class are served.
 func (o *overload) room(n int) (room [classes + 1]int) {
-	free := 0
 	for _, weight := range o.weight[:n] {
 		room[class(weight)]++
-		if weight == 0 {
-			free++
-		}
 	}
-	left := max(served-room[0]+free, 0)
+	left := heavyServed
 	for c := 1; c < len(room); c++ {
 		room[c] = min(room[c], left)
 		left -= room[c]

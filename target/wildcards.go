@@ -15,7 +15,7 @@ import (
 //	  └────▶ waiting ─each turn─▶ the next exports
 
 const (
-	wildcardsATurn   = 256   // requests made of wildcards in a turn
+	wildcardsATurn   = 128   // requests made of wildcards in a turn
 	wildcardsASecond = 65536 // and in a second on the average
 	wildcardsAtOnce  = 65536 // and after a rest, for all that come up at the same time
 
