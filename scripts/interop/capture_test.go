@@ -141,24 +141,7 @@ func captureIPXE(t *testing.T, old *rig, rec *recorder) {
 	d := startDaemon(t, r, build(t))
 	disk := emptyDisk(t)
 	d.echo(t, "add "+disk.loop+" 0 1 eth0", "aoeserver")
-	if err := r.net.IP("addr add 192.0.2.1/24 dev eth0"); err != nil {
-		t.Fatal(err)
-	}
-	conf := filepath.Join(t.TempDir(), "udhcpd.conf")
-	text := "start 192.0.2.2\nend 192.0.2.9\ninterface eth0\nlease_file /dev/null\npidfile /dev/null\nopt subnet 255.255.255.0\nopt rootpath aoe:e0.1\n"
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, words := range []string{"busybox udhcpd -f " + conf,
-		"qemu-system-x86_64 -accel tcg -m 64 -nodefaults -no-user-config -display none -netdev tap,id=n,script=no,downscript=no,ifname=" + vm.TapIf +
-			" -device e1000,netdev=n -boot n"} {
-		list := strings.Fields(words)
-		cmd := r.net.Command(r.ctx, list[0], list[1:]...)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		defer func() { cmd.Process.Kill(); cmd.Wait() }()
-	}
+	defer bootIPXE(t, r, "aoe:e0.1")()
 	rec.during("ipxe", func() {
 		for end := time.Now().Add(2 * time.Minute); !rec.has("ipxe-ata-24") && !rec.has("ipxe-ata-20"); time.Sleep(100 * time.Millisecond) {
 			if time.Now().After(end) {
