@@ -99,6 +99,9 @@ func (s *server) goOn(offer takeover.Offer, rest takeover.Handover, links map[st
 // replace has the tree take the place of the other daemon's, which ends.
 func (s *server) replace(from *takeover.Taker, hidden *fusectl.Hidden) error {
 	beneath := hidden.PlaceBeneath()
+	if beneath != nil {
+		s.log.WithError(beneath).Info("the control tree is away for a moment")
+	}
 	if err := from.Served(); err != nil {
 		s.log.WithError(err).Error("the daemon that was taken over from")
 	}

@@ -128,6 +128,10 @@ func (d *Daemon) Unmount() error {
 	return tree.Unmount()
 }
 
+// lingers is how long who was in the tree can go on in it: on a busy machine one who
+// looks a file up may wait that long for a processor before he opens it.
+const lingers = 3 * time.Second
+
 // Leave takes the control tree away that another daemon's has replaced. Who is in a
 // call gets its answer, if that does not take long.
 func (d *Daemon) Leave() error {
