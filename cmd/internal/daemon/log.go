@@ -10,8 +10,8 @@ import (
 	logrussyslog "github.com/sirupsen/logrus/hooks/syslog"
 )
 
-// NewLogger logs to w and, where there is one, to syslog as name. No w: to
-// syslog alone, and there as the originals did, a message as it is.
+// NewLogger logs to w and, where there is one, to syslog as name, unless w is
+// the journal, which has both. No w: to syslog alone, and there as the originals did, a message as it is.
 func NewLogger(name string, w io.Writer) *logrus.Logger {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
@@ -19,6 +19,10 @@ func NewLogger(name string, w io.Writer) *logrus.Logger {
 	if w != nil {
 		log.SetOutput(w)
 		log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true})
+	}
+	if inJournal(w) {
+		log.SetFormatter(journalFormat{})
+		return log
 	}
 	hook, err := logrussyslog.NewSyslogHook("", "", syslog.LOG_INFO|syslog.LOG_DAEMON, name)
 	if err != nil {
