@@ -30,7 +30,7 @@ func TestCommandLine(t *testing.T) {
 		{"version", "version", 0, []string{"vbladefs 1.2-test\n"}},
 		{"--version", "--version", 0, []string{"vbladefs 1.2-test\n"}},
 		{"unknown command", "sreve /x", 2, []string{`unknown command "sreve"`, "vbladefs help"}},
-		{"serve -h", "serve -h", 0, append(usage, "-cache", "-io", "-link", "-group", "-busy-poll", "-ring", "-requests", "-workers", "-cpus", "-state", "-takeover", "-user")},
+		{"serve -h", "serve -h", 0, append(usage, "-cache", "-io", "-link", "-group", "-busy-poll", "-ring", "-requests", "-workers", "-cpus", "-state", "-takeover", "-user", "-metrics")},
 		{"no directory", "serve", 2, append(usage, "0 arguments, want one")},
 		{"two directories", "serve /a /b", 2, append(usage, "2 arguments, want one")},
 		{"unknown flag", "serve -colour red /a", 2, append(usage, "-colour")},

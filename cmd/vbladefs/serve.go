@@ -20,6 +20,7 @@ import (
 	"vbladefs/cmd/internal/bytesize"
 	"vbladefs/cmd/internal/claims"
 	"vbladefs/cmd/internal/daemon"
+	"vbladefs/cmd/internal/metrics"
 	"vbladefs/cmd/internal/privilege"
 	"vbladefs/fusectl"
 	"vbladefs/netio"
@@ -45,6 +46,7 @@ type serveOptions struct {
 	cpus     []int
 	state    string
 	takeover bool
+	metrics  string
 }
 
 func parseServe(args []string, w io.Writer) (serveOptions, error) {
@@ -63,6 +65,7 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	f.IntVar(&o.workers, "workers", 1, "how many workers share the exports of an interface, to 64")
 	f.StringVar(&o.state, "state", defaultState, "folder that keeps what is exported from one start to the next; \"\" keeps nothing")
 	f.BoolVar(&o.takeover, "takeover", false, "take over from the daemon that serves DIRECTORY and keeps its state in the same folder, which then ends")
+	f.StringVar(&o.metrics, "metrics", "", "answer Prometheus at http://ADDR/metrics: HOST:PORT, or the path of a Unix socket; by default nowhere")
 	cpus := f.String("cpus", "", "processors to pin workers to, such as 0,2-3; by default the kernel chooses")
 	f.Usage = func() {}
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -82,6 +85,11 @@ func parseServe(args []string, w io.Writer) (serveOptions, error) {
 	var err error
 	if o.cpus, err = parseCPUs(*cpus); err != nil {
 		return o, badUsage("-cpus: %v", err)
+	}
+	if o.metrics != "" {
+		if err := metrics.CheckAddress(o.metrics); err != nil {
+			return o, badUsage("-metrics %v", err)
+		}
 	}
 	o.dir = f.Arg(0)
 	if o.state != "" && within(o.state, o.dir) {
@@ -171,7 +179,11 @@ func serveReady(args []string, stdout io.Writer, ready *daemon.Ready) error {
 	if !o.takeover {
 		s.claims = claims.Open(log)
 	}
+	if err := s.scrape.listen(&o); err != nil {
+		return fmt.Errorf("-metrics: %w", err)
+	}
 	if err := limit(o.user, log); err != nil {
+		s.scrape.abandon()
 		return err
 	}
 	begin := s.start
@@ -179,6 +191,7 @@ func serveReady(args []string, stdout io.Writer, ready *daemon.Ready) error {
 		begin = s.takeOver
 	}
 	if err := begin(); err != nil {
+		s.scrape.abandon()
 		_ = s.claims.Close()
 		return err
 	}

@@ -27,6 +27,7 @@ type server struct {
 	kept   *state.Keeper // nil: nothing is kept
 	daemon *daemon.Daemon
 	giver  *takeover.Giver // of what another daemon may take over
+	scrape scraping
 }
 
 // start serves what the state has, and mounts the tree.
@@ -69,11 +70,13 @@ func (s *server) restore() (failed int) {
 // run serves until ctx ends, or until another daemon has taken over.
 func (s *server) run(ctx context.Context) error {
 	s.offer()
+	s.scrape.begin(s)
 	s.daemon.TellReady()
 	select {
 	case <-s.giver.Given():
 	case <-ctx.Done():
 	}
+	s.scrape.end()
 	if s.giver.Close() {
 		s.bequeath()
 		return s.daemon.Leave() // the rest belongs to the other daemon now
