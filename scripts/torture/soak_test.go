@@ -31,7 +31,7 @@ func TestSoakSeesGrowth(t *testing.T) {
 		{"nothing", func(f *footprint, i int) { f.resident += int64(i%2) << 20; f.files += i % 3 }, ""},
 		{"memory", func(f *footprint, i int) { f.resident += int64(i) << 20 }, "bytes resident"},
 		{"files", func(f *footprint, i int) { f.files += i }, "files"},
-		{"threads", func(f *footprint, i int) { f.threads += i }, "threads"},
+		{"threads", func(f *footprint, i int) { f.threads += 3 * i }, "threads"},
 	} {
 		s := soak{goroutines: 30}
 		for i := range 30 {
