@@ -23,10 +23,24 @@ const top = "../.."
 // built are the packages of a version, by name, and the folder of its programs.
 type built struct{ programs, vbladefs, daemons string }
 
-// build makes the packages of a version.
+// packagesDir has a folder for each version that was built.
+var packagesDir string
+
+func TestMain(m *testing.M) {
+	var err error
+	if packagesDir, err = os.MkdirTemp("", "vbladefs-packages-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(packagesDir)
+	os.Exit(code)
+}
+
+// build makes the packages of a version, unless they are there.
 func build(t *testing.T, version string) (b built) {
 	t.Helper()
-	b.programs = t.TempDir()
+	b.programs = filepath.Join(packagesDir, version)
 	t.Setenv("DEB_COMPRESSION", "gzip") // xz takes minutes on a busy machine
 	out := run(t, 5*time.Minute, "make", "-s", "-C", top, "deb", "BIN="+b.programs, "DEBDIR="+b.programs, "VERSION="+version)
 	for _, path := range strings.Fields(out) {
