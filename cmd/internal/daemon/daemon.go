@@ -140,7 +140,7 @@ func (d *Daemon) Leave() error {
 		return nil
 	}
 	err := d.Unmount()
-	tree.Linger(time.Second)
+	tree.Linger(lingers)
 	return err
 }
 
