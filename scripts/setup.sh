@@ -4,7 +4,8 @@
 #   scripts/setup.sh GROUP|PACKAGE...
 #
 # A word that is no group is taken for a package name. Says what it installs and why; says nothing when all is there.
-# The kernel of the interoperability machine is not in any group: it is fetched and unpacked, never installed.
+# The kernel of the interoperability machine is not in any group: it is fetched and unpacked, never installed. Of prometheus
+# only promtool is taken: the package would start a server.
 set -eu
 
 GROUPS_USAGE='groups:
@@ -18,9 +19,10 @@ GROUPS_USAGE='groups:
   shells  bash zsh fish                  complete command lines with what the program gives them
   packaging mmdebstrap                   a fresh Debian, to try our packages on
   unit    systemd                        systemd-analyze, to check the unit of the service
+  metrics promtool                       checks the metrics and the alert rules
   bench   gnuplot-nox                    the plots of make bench
   bench-disk fio                         what make bench-disk compares with
-  all     net, fs, client, vm, docs, shells, packaging, unit, bench and bench-disk'
+  all     net, fs, client, vm, docs, shells, packaging, unit, metrics, bench and bench-disk'
 
 die() { echo "setup.sh: $*" >&2; exit 1; }
 
@@ -35,9 +37,10 @@ packages_of() {
     shells) echo bash zsh fish ;;
     packaging) echo mmdebstrap ;;
     unit) echo systemd ;;
+    metrics) echo promtool ;;
     bench) echo gnuplot-nox ;;
     bench-disk) echo fio ;;
-    all) for g in net fs client vm docs shells packaging unit bench bench-disk; do packages_of $g; done ;;
+    all) for g in net fs client vm docs shells packaging unit metrics bench bench-disk; do packages_of $g; done ;;
     *) echo "$1" ;;
     esac
 }
@@ -57,6 +60,7 @@ why() {
     groff-base) echo 'renders the manual pages, to check them' ;;
     bash | zsh | fish) echo 'a shell, to try its completion' ;;
     mmdebstrap) echo 'makes a fresh Debian in a folder, to try our packages on' ;;
+    promtool) echo 'of the package prometheus: checks the metrics and the alert rules' ;;
     gnuplot-nox) echo 'draws the plots of the benchmark' ;;
     fio) echo 'reads a disk without a network: what a target could reach' ;;
     xz-utils) echo 'unpacks its kernel' ;;
@@ -65,6 +69,7 @@ why() {
 }
 
 installed() {
+    [ "$1" != promtool ] || { command -v promtool >/dev/null; return; }
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
@@ -95,6 +100,17 @@ command -v apt-get >/dev/null || die "no apt-get here to install them with; inst
 export DEBIAN_FRONTEND=noninteractive
 echo "setup.sh: apt-get update"
 apt-get update -qq || die "apt-get update failed; check the network and /etc/apt/sources.list"
+case " $missing " in *" promtool "*)
+    unpacked=$(mktemp -d)
+    trap 'rm -rf "$unpacked"' EXIT
+    echo "setup.sh: promtool, unpacked from the package prometheus, into /usr/local/bin"
+    (cd "$unpacked" && apt-get download -qq -o APT::Sandbox::User=root prometheus >/dev/null && dpkg -x ./*.deb .) ||
+        die "apt-get could not fetch prometheus"
+    install -m 755 "$unpacked/usr/bin/promtool" /usr/local/bin/
+    missing=$(echo " $missing " | sed 's/ promtool / /')
+    ;;
+esac
+[ -n "$(echo $missing)" ] || exit 0
 echo "setup.sh: apt-get install$missing"
 # shellcheck disable=SC2086 # a list of words
 apt-get install -qq -y --no-install-recommends $missing >/dev/null </dev/null ||
