@@ -177,6 +177,8 @@ func (s *session) local(text string) string {
 	text = s.devices(text)
 	text = strings.ReplaceAll(text, "/run/vbladefs", s.tree)
 	text = regexp.MustCompile(`\bvbladefs (save|restore)\b`).ReplaceAllString(text, "$0 -mount "+s.tree)
+	text = regexp.MustCompile(`\bvbladefs run\b`).ReplaceAllString(text, "$0 -mount "+s.tree)
+	text = regexp.MustCompile(`\bvbladefs (status|top)( -\S+)*`).ReplaceAllString(text, "$0 "+s.tree)
 	text = regexp.MustCompile(`\bbin/(vbladefs|aoebench)\b`).ReplaceAllString(text, "$1")
 	if s.daemon != nil {
 		text = strings.ReplaceAll(text, "$(pidof vbladefs)", fmt.Sprint(s.daemon.Process.Pid))
@@ -187,12 +189,15 @@ func (s *session) local(text string) string {
 	return text
 }
 
-// shell runs a command on the host, or on the other one if it is aoebench.
+// remote are the commands that ask the segment, and so belong on the other host.
+var remote = regexp.MustCompile(`^(aoebench|vbladefs (discover|ping)) `)
+
+// shell runs a command on the host, or on the other one if it asks the segment.
 func (s *session) shell(text string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	where := s.host
-	if strings.HasPrefix(text, "aoebench ") {
+	if remote.MatchString(text) {
 		where = s.client
 	}
 	prepared := where.Command("unshare", "--mount", "sh", "-c", ownFolders, s.machine, text)
@@ -206,7 +211,11 @@ func (s *session) shell(text string) (string, error) {
 const ownFolders = `mount --bind "$0/run" /run && mount --bind "$0/lib" /var/lib && exec sh -ec "$1"`
 
 func (s *session) env() []string {
-	return append(os.Environ(), "PATH="+programs(s.t)+":"+os.Getenv("PATH"))
+	scripts, err := filepath.Abs(root + "scripts") // which are installed beside the programs
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return append(os.Environ(), "PATH="+programs(s.t)+":"+scripts+":"+os.Getenv("PATH"))
 }
 
 // serve starts the daemon as most documents do.
