@@ -26,7 +26,7 @@ SECONDS    = 2
 BENCHFLAGS =
 BENCH      = $(GO) run ./scripts/bench -rounds $(ROUNDS) -seconds $(SECONDS)
 
-.PHONY: build test check race interop lint demo torture soak fuzz bench bench-disk bench-control install deb packaging clean setup
+.PHONY: build test check race interop lint demo torture soak fuzz bench bench-disk bench-nbd bench-control install deb packaging clean setup
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN)/ ./cmd/vbladefs ./cmd/aoebench
@@ -79,6 +79,11 @@ bench: build
 	@scripts/setup.sh client bench
 	$(GO) test -run '^$$' -bench 'Decode|Encode|Lookup|Turn' -benchtime 200ms -benchmem ./target/...
 	$(BENCH) $(BENCHFLAGS)
+
+# What the NBD client does against fio's on the same server, both ratio and rates: medians of five runs each, in turns.
+bench-nbd:
+	@scripts/setup.sh nbd bench-disk
+	$(GO) test -run '^$$' -bench AgainstFio -benchtime 5x ./disk/nbd
 
 bench-disk: build
 	@scripts/setup.sh client bench-disk

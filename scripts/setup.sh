@@ -21,8 +21,9 @@ GROUPS_USAGE='groups:
   unit    systemd                        systemd-analyze, to check the unit of the service
   metrics promtool                       checks the metrics and the alert rules
   bench   gnuplot-nox                    the plots of make bench
-  bench-disk fio                         what make bench-disk compares with
-  all     net, fs, client, vm, docs, shells, packaging, unit, metrics, bench and bench-disk'
+  bench-disk fio                         what make bench-disk and bench-nbd compare with
+  nbd     nbdkit nbd-server qemu-utils   NBD servers, of three kinds, to export from
+  all     net, fs, client, vm, docs, shells, packaging, unit, metrics, bench, bench-disk and nbd'
 
 die() { echo "setup.sh: $*" >&2; exit 1; }
 
@@ -40,7 +41,8 @@ packages_of() {
     metrics) echo promtool ;;
     bench) echo gnuplot-nox ;;
     bench-disk) echo fio ;;
-    all) for g in net fs client vm docs shells packaging unit metrics bench bench-disk; do packages_of $g; done ;;
+    nbd) echo nbdkit nbd-server qemu-utils ;;
+    all) for g in net fs client vm docs shells packaging unit metrics bench bench-disk nbd; do packages_of $g; done ;;
     *) echo "$1" ;;
     esac
 }
@@ -62,6 +64,8 @@ why() {
     mmdebstrap) echo 'makes a fresh Debian in a folder, to try our packages on' ;;
     promtool) echo 'of the package prometheus: checks the metrics and the alert rules' ;;
     gnuplot-nox) echo 'draws the plots of the benchmark' ;;
+    nbdkit | nbd-server) echo 'an NBD server, to export from' ;;
+    qemu-utils) echo 'qemu-nbd, another, and qemu-img' ;;
     fio) echo 'reads a disk without a network: what a target could reach' ;;
     xz-utils) echo 'unpacks its kernel' ;;
     *) echo 'asked for' ;;
