@@ -22,6 +22,7 @@ func (d *drive) describe() DriveInfo {
 		info.Sectors, info.Cache, info.Note = d.window.capacity(dev.sectors()), dev.cache, dev.note
 		info.Paused = dev.paused.Load()
 		info.Major, info.Minor = dev.store.Device()
+		info.Down = cmp.Or(info.Down, dev.outage())
 	}
 	for b := range d.bindings.all {
 		b.addStats(&info.Stats)
@@ -42,11 +43,24 @@ func (b *binding) describe() PortInfo {
 		}
 		info.Up = info.Up || sectors > 0
 	}
-	if !info.Up {
+	if d := b.blade.drive; d.device.Load() != nil {
+		if why := d.device.Load().outage(); why != "" {
+			info.Up, info.Down = false, fmt.Sprintf("drive %s is down: %s", d.name, why)
+		}
+	}
+	if !info.Up && info.Down == "" {
 		info.Down = b.why()
 	}
 	b.addStats(&info.Stats)
 	return info
+}
+
+// outage says why the server of d is away; empty if it is not, or d is local.
+func (d *device) outage() string {
+	if r, ok := d.store.(Remote); ok {
+		return r.Outage()
+	}
+	return ""
 }
 
 // why says why b is up nowhere.

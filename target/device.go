@@ -2,7 +2,6 @@ package target
 
 import (
 	"fmt"
-	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -12,7 +11,7 @@ import (
 // acquire returns the device that op's path leads to, opening it unless
 // another drive has.
 func (t *Target) acquire(op AddDrive) (*device, error) {
-	if !filepath.IsAbs(op.Path) {
+	if !IsBacking(op.Path) {
 		return nil, notAbsolute(op.Path)
 	}
 	key, err := t.identify(op.Path)
@@ -79,7 +78,7 @@ func (t *Target) opened(op AddDrive, key string, s Store, err error) (*device, e
 }
 
 func notAbsolute(path string) error {
-	return fmt.Errorf("%w: path %q is not absolute; want one that begins with /", ErrMalformed, path)
+	return fmt.Errorf("%w: path %q is not absolute; want one that begins with /, or a URI such as nbd://host/export", ErrMalformed, path)
 }
 
 // identify names what path leads to.

@@ -3,7 +3,6 @@ package target
 import (
 	"cmp"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -76,7 +75,7 @@ func (t *Target) newDrive(op AddDrive, implicit bool) (*drive, error) {
 	if n := t.drives.length; n >= MaxDrives {
 		return nil, fmt.Errorf("%w: there are %d drives", ErrFull, n)
 	}
-	if !filepath.IsAbs(op.Path) {
+	if !IsBacking(op.Path) {
 		return nil, notAbsolute(op.Path)
 	}
 	d := &drive{name: op.Name, path: op.Path, access: op.Access, wished: op.Access, cache: cmp.Or(op.Cache, t.cache), force: op.Force, thin: op.Thin, implicit: implicit,
@@ -159,7 +158,7 @@ func (t *Target) implicitName(path string, addr aoe.Addr) string {
 			return c
 		}
 		return '_'
-	}, filepath.Base(path))
+	}, BaseName(path))
 	name := cut(base, MaxDriveName)
 	for n := 0; checkDriveName(name) != nil || t.byName[name] != nil; n++ {
 		suffix := "-" + addr.String()

@@ -63,7 +63,7 @@ type DriveInfo struct {
 	Implicit     bool   // made by Export, goes with its last port
 	Forced       bool   // opened though someone else had claimed it
 	Thin         bool   // zeros are not written but punched
-	Down         string // why its backing store is not open; empty: it is
+	Down         string // why its backing store is not open, or has no server; empty: it is
 	Paused       bool
 	Note         string // what an administrator should know; mostly empty
 	Ports        int

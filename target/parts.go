@@ -141,6 +141,13 @@ type Store interface {
 	Close() error
 }
 
+// Remote is a Store that another server keeps, which can be away for a while:
+// requests wait for it then, or fail with EAGAIN.
+type Remote interface {
+	// Outage says why there is no server at the moment; empty if there is.
+	Outage() string
+}
+
 // Cache is a drive's write policy: how safe a write is when it is answered.
 type Cache string
 
