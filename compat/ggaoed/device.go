@@ -101,7 +101,13 @@ type device struct {
 }
 
 func (v device) parse(raw string) (string, error) {
-	path, err := absolute(raw, v.dir)
+	path, err := str(raw)
+	if err != nil || !target.IsURI(path) {
+		path, err = absolute(raw, v.dir)
+	}
+	if err == nil && (text.Printable(path) != path || len(path) > text.MaxPath) {
+		err = fmt.Errorf("want at most %d bytes, none of them a control character", text.MaxPath)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -2,7 +2,8 @@ package ggaoed
 
 import (
 	"slices"
-	"strings"
+
+	"vbladefs/target"
 )
 
 // unsaved are the keys that say what a saved state has no place for, and where
@@ -36,7 +37,7 @@ func Unsaved(name string, file []byte) []Warning {
 				told.warn(g, e, "not carried over: %s", why)
 			case e.key == "mtu" && g.kind() == defaultsGroup:
 				told.warn(g, e, "carried over for the interfaces that are here now or named in the file: limits are by name")
-			case e.key == keyPath && g.kind() == deviceGroup && !strings.HasPrefix(e.value, "/"):
+			case e.key == keyPath && g.kind() == deviceGroup && !target.IsBacking(e.value):
 				told.warn(g, e, "taken from /, where the daemon works in the background")
 			}
 		}

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"math"
-	"path/filepath"
 	"strings"
 
 	"vbladefs/target"
@@ -40,8 +39,8 @@ func (e *Export) validate() error {
 	switch {
 	case !driveName(e.Drive):
 		return fmt.Errorf("%w: drive name %q: want 1 to %d of letters, digits, '_', '-', '.'", target.ErrMalformed, e.Drive, target.MaxDriveName)
-	case !filepath.IsAbs(e.Path) || strings.ContainsRune(e.Path, 0):
-		return fmt.Errorf("%w: path %q: want an absolute one", target.ErrMalformed, e.Path)
+	case !target.IsBacking(e.Path) || strings.ContainsRune(e.Path, 0):
+		return fmt.Errorf("%w: path %q: want an absolute one, or a URI such as nbd://host/export", target.ErrMalformed, e.Path)
 	case e.Addr.Shelf > target.MaxShelf || e.Addr.Slot > target.MaxSlot:
 		return fmt.Errorf("%w: address %s: want shelf 0-%d and slot 0-%d", target.ErrRange, e.Addr, target.MaxShelf, target.MaxSlot)
 	case e.Offset > maxSectors || e.Length > maxSectors-e.Offset:

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"vbladefs/compat/text"
+	"vbladefs/target"
 )
 
 // The longest paths: PATH_MAX and sun_path of unix(7), without their NUL.
@@ -22,6 +23,10 @@ func absolute(path, folder string, most int) (string, string) {
 		}
 		path = filepath.Join(folder, path)
 	}
+	return printable(path, most)
+}
+
+func printable(path string, most int) (string, string) {
 	switch {
 	case len(path) > most:
 		return "", fmt.Sprintf("a path of at most %d bytes", most)
@@ -35,14 +40,17 @@ func absolute(path, folder string, most int) (string, string) {
 // instead. Blanks cannot be: the operations and files of this project separate
 // words by them.
 func exportable(path string, env Env) (string, string) {
-	full, want := absolute(path, env.Folder, maxPath)
+	full, want := printable(path, maxPath)
+	if !target.IsURI(path) {
+		full, want = absolute(path, env.Folder, maxPath)
+	}
 	switch {
 	case want != "":
 		return "", want
 	case strings.Contains(full, " "):
 		return "", "a path without blanks; a symbolic link to it will do"
 	}
-	if env.Usable != nil {
+	if env.Usable != nil && !target.IsURI(full) {
 		if err := env.Usable(full); err != nil {
 			return "", "a block device or regular file: " + text.Printable(err.Error())
 		}

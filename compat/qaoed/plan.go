@@ -42,7 +42,7 @@ func (c Config) Plan() plan.Plan {
 			e.Lists[point] = lists[name]
 		}
 		p.Exports = append(p.Exports, e)
-		names = append(names, path.Base(d.Path)+"-"+d.Addr.String())
+		names = append(names, target.BaseName(d.Path)+"-"+d.Addr.String())
 	}
 	for i, name := range plan.DriveNames(names) {
 		p.Exports[i].Drive = name

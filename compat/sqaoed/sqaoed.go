@@ -44,12 +44,12 @@ func Parse(args []string, argv0, dir string) (plan.Export, error) {
 	case device == "" || strings.ContainsRune(device, 0):
 		return plan.Export{}, Failed(device, syscall.ENOENT)
 	}
-	if !filepath.IsAbs(device) {
+	if !target.IsBacking(device) {
 		device = filepath.Join(dir, device)
 	}
 	return plan.Export{
 		Name:       "e" + addr.String(),
-		Drive:      plan.DriveNames([]string{filepath.Base(device)})[0],
+		Drive:      plan.DriveNames([]string{target.BaseName(device)})[0],
 		Path:       device,
 		Addr:       addr,
 		Interfaces: []string{netif},

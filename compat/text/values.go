@@ -79,12 +79,13 @@ func Interface(word Word) (string, error) {
 }
 
 // Path makes word the absolute path of a file or device. A relative one starts
-// at cwd, the folder of whoever wrote it; an empty cwd refuses it.
+// at cwd, the folder of whoever wrote it; an empty cwd refuses it. A URI
+// (target.IsURI) stays as it is.
 func Path(word Word, cwd string) (string, error) {
 	path := word.Text
-	if !strings.HasPrefix(path, "/") {
+	if !target.IsBacking(path) {
 		if !strings.HasPrefix(cwd, "/") {
-			return "", word.Malformed("path %s is not absolute: want one that starts with /", word)
+			return "", word.Malformed("path %s is not absolute: want one that starts with /, or a URI such as nbd://host/export", word)
 		}
 		path = filepath.Join(cwd, path)
 	}

@@ -3,7 +3,6 @@ package vblade
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -71,7 +70,7 @@ func (c Conf) Unsaved() []string {
 	if c.Ionice != "" {
 		told = append(told, c.wrong("ionice", "%s: not carried over: one daemon serves all instances", text.Quote(c.Ionice)).Error())
 	}
-	if !filepath.IsAbs(c.Filename) {
+	if !target.IsBacking(c.Filename) {
 		told = append(told, c.wrong("filename", "%s: taken from /, where systemd starts vblade", text.Quote(c.Filename)).Error())
 	}
 	return told

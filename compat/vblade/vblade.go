@@ -74,12 +74,12 @@ func (o *options) export(words []string, env Env) (plan.Export, error) {
 	if file == "" || strings.ContainsRune(file, 0) {
 		return plan.Export{}, NotOpened(syscall.ENOENT).in("filename", "%s: want a file or a device", text.Quote(file))
 	}
-	if !filepath.IsAbs(file) {
+	if !target.IsBacking(file) {
 		file = filepath.Join(env.Dir, file)
 	}
 	return plan.Export{
 		Name:       "e" + addr.String(),
-		Drive:      plan.DriveNames([]string{filepath.Base(file)})[0],
+		Drive:      plan.DriveNames([]string{target.BaseName(file)})[0],
 		Path:       file,
 		Offset:     uint64(o.offset),
 		Length:     uint64(o.length),
