@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"vbladefs/disk"
+	"vbladefs/disk/nbd"
 	"vbladefs/target"
 )
 
@@ -33,6 +34,10 @@ func storeOpener(i *Inheritance) func(path string, o target.StoreOptions) (targe
 		if err != nil {
 			return nil, err
 		}
+		if target.IsURI(path) {
+			i.claim(path)
+			return openRemote(path, nbd.Options{Access: accesses[o.Access], Policy: policy})
+		}
 		options := disk.Options{Access: accesses[o.Access], Policy: policy, Force: o.Force}
 		if claim := i.claim(path); !o.Force {
 			options.Claim = claim
@@ -57,16 +62,16 @@ func queueOpener(o Options, open func(kind string) (disk.Queue, string, error)) 
 		if note != "" {
 			once.Do(func() { o.Log.Warn(note) })
 		}
-		return queue{q, func(err error) {
+		return queue{newBoth(q), func(err error) {
 			once.Do(func() { o.Log.Warnf("direct I/O is slower than it could be: %v", err) })
 		}}, nil
 	}
 }
 
-// queue is a disk.Queue as a target.Queue. The two number the operations
+// queue is the queues of a worker as a target.Queue. disk and target number the operations
 // alike, which a test holds them to.
 type queue struct {
-	disk.Queue
+	*both
 	slower func(error) // says once that buffers could not be registered
 }
 
@@ -82,13 +87,27 @@ func (q queue) RegisterBuffers(memory []byte) {
 }
 
 func (q queue) Try(s target.Store, op target.Op, data []byte, offset int64) (bool, error) {
-	return q.Queue.Try(s.(*store).Store, disk.Op(op), data, offset)
+	local, ok := s.(*store)
+	if !ok {
+		return false, nil // a server is waited for
+	}
+	return q.Queue.Try(local.Store, disk.Op(op), data, offset)
 }
 
 func (q queue) SubmitRange(s target.Store, op target.Op, offset, length int64, token uint64) {
-	q.Queue.SubmitRange(s.(*store).Store, disk.Op(op), offset, length, token)
+	switch s := s.(type) {
+	case *store:
+		q.Queue.SubmitRange(s.Store, disk.Op(op), offset, length, token)
+	case *remote:
+		q.remote.SubmitRange(s.Store, disk.Op(op), offset, length, token)
+	}
 }
 
 func (q queue) Submit(s target.Store, op target.Op, data []byte, offset int64, token uint64) {
-	q.Queue.Submit(s.(*store).Store, disk.Op(op), data, offset, token)
+	switch s := s.(type) {
+	case *store:
+		q.Queue.Submit(s.Store, disk.Op(op), data, offset, token)
+	case *remote:
+		q.remote.Submit(s.Store, disk.Op(op), data, offset, token)
+	}
 }

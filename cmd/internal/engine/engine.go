@@ -58,7 +58,7 @@ func New(o Options) *target.Target {
 		},
 		PinThread:       pinThread,
 		OpenQueue:       queueOpener(o, disk.NewQueue),
-		Identify:        disk.Identify,
+		Identify:        identify,
 		OpenStore:       storeOpener(o.Inherit),
 		MakeStore:       disk.Create,
 		LookupInterface: lookupInterface,

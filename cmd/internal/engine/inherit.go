@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"vbladefs/disk"
 	"vbladefs/netio"
 	"vbladefs/target"
 )
@@ -75,7 +74,7 @@ func (i *Inheritance) claim(path string) *os.File {
 	if i == nil {
 		return nil
 	}
-	key, err := disk.Identify(path)
+	key, err := identify(path)
 	if err != nil {
 		return nil
 	}
@@ -109,7 +108,7 @@ func (i *Inheritance) take(netif string) []netio.Inherited {
 
 // Claim is the descriptor of the claim of a store of this engine, which stays the
 // store's.
-func Claim(s target.Store) int { return s.(*store).Claim() }
+func Claim(s target.Store) int { return s.(interface{ Claim() int }).Claim() }
 
 // idleLink is the link of an interface whose frames another process still has. It
 // brings none, and what is sent on it is gone.

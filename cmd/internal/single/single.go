@@ -117,8 +117,12 @@ func (r *run) start(d *daemon.Daemon, e plan.Export) error {
 	return nil
 }
 
-// fileSectors is the size of a file or block device, in sectors.
+// fileSectors is the size of a file, a block device or an NBD export, in sectors.
 func fileSectors(path string) (uint64, error) {
+	if target.IsURI(path) {
+		size, err := engine.RemoteSize(path)
+		return uint64(size) / 512, err
+	}
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return 0, err
