@@ -64,3 +64,46 @@ func TestNotAlive(t *testing.T) {
 	must(t, <-result)
 	targettest.CloseTarget(t, m, made)
 }
+
+// closingQueue is a queue whose worker hangs in its Close until it may end.
+type closingQueue struct {
+	target.Queue
+	ending, end chan struct{}
+}
+
+func (q closingQueue) Close() error {
+	close(q.ending)
+	<-q.end
+	return q.Queue.Close()
+}
+
+// Whoever asks workers that stop gets an answer, and does not keep the target from closing.
+func TestAskedWhileClosing(t *testing.T) {
+	m := targettest.NewMachine(t)
+	ending, end := make(chan struct{}), make(chan struct{})
+	c := m.Config()
+	open := c.Parts.OpenQueue
+	c.Parts.OpenQueue = func() (target.Queue, error) {
+		q, err := open()
+		return closingQueue{q, ending, end}, err
+	}
+	made := target.New(c)
+	m.AddMedium("/disks/d", 1000, false)
+	made.InterfaceChanged(m.SetInterface("eth0", 1, 1500))
+	must(t, made.Do(target.AddDrive{Name: "d", Path: "/disks/d"}))
+	must(t, made.Do(target.AddPort{Drive: "d", Addr: blade, Interface: "eth0"}))
+	_, closed := background(func() error { return made.Close(t.Context()) })
+	<-ending
+	_, alive := background(func() error { made.Alive(); return nil })
+	_, asked := background(func() error { made.Clients("eth0"); return nil })
+	time.Sleep(20 * time.Millisecond) // they wait now
+	close(end)
+	for _, result := range []<-chan error{alive, asked, closed} {
+		select {
+		case err := <-result:
+			must(t, err)
+		case <-time.After(30 * time.Second):
+			t.Fatal("a call does not return")
+		}
+	}
+}

@@ -66,17 +66,15 @@ type Client struct {
 // Clients lists the initiators of an interface, latest first. Each worker of it
 // remembers 256, which it copies between two turns.
 func (t *Target) Clients(netif string) []Client {
-	t.mu.RLock()
-	defer t.mu.RUnlock() // the workers stay as long
-	n := t.netifs[netif]
-	if n == nil {
+	copies, turns := t.copyClients(netif)
+	if turns == nil {
 		return nil
 	}
 	found := make(map[aoe.MAC]Client)
-	copies := make([]clients, len(n.workers))
-	for i, done := range n.postAll(func(w *worker) { copies[w.index] = w.initiators }) {
-		<-done
-		copies[i].addTo(found)
+	for i := range turns {
+		if turns[i].over() {
+			copies[i].addTo(found)
+		}
 	}
 	list := make([]Client, 0, len(found))
 	for _, c := range found {
@@ -86,6 +84,18 @@ func (t *Target) Clients(netif string) []Client {
 		return cmp.Or(b.Last.Compare(a.Last), slices.Compare(a.Host[:], b.Host[:]))
 	})
 	return list
+}
+
+// copyClients has each worker of an interface copy its initiators in the next turn.
+func (t *Target) copyClients(netif string) (copies []clients, turns []turn) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	n := t.netifs[netif]
+	if n == nil {
+		return nil, nil
+	}
+	copies = make([]clients, len(n.workers))
+	return copies, n.turns(func(w *worker) { copies[w.index] = w.initiators })
 }
 
 // addTo adds the initiators to found.
