@@ -89,13 +89,19 @@ func TestRestThatFails(t *testing.T) {
 	until(t, "requests are served again", func() bool { return len(answers(rig, "eth0", readFrame(blade, 2, 5, 1))) > 0 })
 }
 
-// After another process has had the links, new ones serve.
+// After another process has had the links, new ones serve, and nothing of what that one may have
+// carried out already is carried out again.
 func TestGoOnAnew(t *testing.T) {
 	rig := serving(t)
 	h := held(t, rig)
 	must(t, h.Rest(context.Background()))
 	before := h.Links()["eth0"][0]
+	rig.Send("eth0", writeFrame(blade, 1, 5, make([]byte, 512)))
 	h.GoOn(true)
+	rig.Target().Alive()
+	if s := driveOf(t, rig, "d").Stats; s.Writes != 0 {
+		t.Errorf("%d writes from a link that was another's", s.Writes)
+	}
 	if h.Links()["eth0"][0] == before {
 		t.Error("the link is the same")
 	}

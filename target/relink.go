@@ -75,9 +75,16 @@ func moveIn(homes map[*port]*worker) {
 	}
 }
 
-// unlink has the workers of n serve what has arrived and close their links.
+// unlink has the workers of n serve what has arrived and close their links. What
+// waits in the links of a deaf worker another process may have served.
 func (t *Target) unlink(n *netif) {
-	for _, closed := range n.postAll(func(w *worker) { w.serveArrived(); w.closeLink() }) {
+	leave := func(w *worker) {
+		if !w.deaf {
+			w.serveArrived()
+		}
+		w.closeLink()
+	}
+	for _, closed := range n.postAll(leave) {
 		<-closed
 	}
 	n.closeGroup()
