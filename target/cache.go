@@ -56,7 +56,9 @@ func (d *device) changeCache(c Cache) error {
 		err = d.store.Flush()
 	}
 	if err != nil {
-		_ = d.store.SetCache(d.cache) // whatever is in flight: what is told of the drive must hold
+		resume, _ := d.order.hold(drainGrace)
+		defer resume()
+		_ = d.store.SetCache(d.cache) // even if something is in flight: what is told of the drive must hold
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	return nil
