@@ -74,10 +74,14 @@ func (s *source) Rest(ctx context.Context) (takeover.Handover, []int, error) {
 	if err != nil {
 		return h, nil, err
 	}
-	if now := fusectl.Saved(d.Exports.State()); !bytes.Equal(now, s.offered) {
+	now := fusectl.Saved(d.Exports.State())
+	changed := !bytes.Equal(now, s.offered)
+	if changed || s.server.kept.Unsaved() { // or this daemon would try again after the other one has saved
 		if err := s.server.kept.Save(); err != nil {
 			return h, nil, fmt.Errorf("its state cannot be saved: %w", err)
 		}
+	}
+	if changed {
 		h.State = now
 	}
 	h.WriteThrough = s.held.WriteThrough()

@@ -88,6 +88,14 @@ func (k *Keeper) Save() error {
 	return k.err
 }
 
+// Unsaved reports whether a save is under way, or is to come: after one that failed, and
+// for changes that nobody waits for.
+func (k *Keeper) Unsaved() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.started && k.changes > k.saved
+}
+
 // await waits for a save that covers a change, and reports whether there was
 // one; mu is held before and after.
 func (k *Keeper) await(change uint64, enough <-chan time.Time) bool {

@@ -98,6 +98,31 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// Unsaved is true from a change on until it is durable, also when a save of it has failed.
+func TestUnsaved(t *testing.T) {
+	dir := t.TempDir()
+	k := open(t, dir, quiet())
+	var s source
+	k.Start(s.text)
+	if err := k.Save(); err != nil || k.Unsaved() {
+		t.Errorf("after a save: %v, unsaved %v", err, k.Unsaved())
+	}
+	obstacle := filepath.Join(dir, tempName, "in the way")
+	if err := os.MkdirAll(obstacle, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.version.Store(1)
+	if err := k.Save(); err == nil || !k.Unsaved() {
+		t.Errorf("after a save that failed: %v, unsaved %v", err, k.Unsaved())
+	}
+	if err := os.RemoveAll(filepath.Dir(obstacle)); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Save(); err != nil || k.Unsaved() {
+		t.Errorf("after another: %v, unsaved %v", err, k.Unsaved())
+	}
+}
+
 // What nobody waits for is saved soon all the same.
 func TestSavedUnasked(t *testing.T) {
 	dir := t.TempDir()
