@@ -34,19 +34,14 @@ func (w *worker) frame(t *table, frame []byte) {
 	}
 }
 
-// request serves a frame that names p, from the header on.
+// request serves a frame that names p, from the header on. Whether it may is for
+// admits, which a host that lists shut out does not pass, and for gate, see there.
 func (w *worker) request(p *port, h aoe.Header, frame []byte) {
 	rules := p.rules.Load()
-	w.fate = fate{}
-	w.serve(p, rules, h, frame)
-	if len(rules.traces) > 0 {
-		w.traceRequest(rules.traces, h, frame)
+	if len(rules.traces) > 0 && !w.tracing {
+		w.traced(p, rules, h, frame)
+		return
 	}
-}
-
-// serve is request, but for those who trace it. Whether it may be served is for
-// admits, which a host that lists shut out does not pass, and for gate, see there.
-func (w *worker) serve(p *port, rules *rules, h aoe.Header, frame []byte) {
 	if !rules.admits(h.Src) || p.sectors.Load() == 0 {
 		p.counts.dropped.Add(1)
 		return

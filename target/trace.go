@@ -160,6 +160,14 @@ type fate struct {
 	code    uint8
 }
 
+// traced is request of a port that is traced.
+func (w *worker) traced(p *port, rules *rules, h aoe.Header, frame []byte) {
+	w.fate, w.tracing = fate{}, true
+	w.request(p, h, frame)
+	w.tracing = false
+	w.traceRequest(rules.traces, h, frame)
+}
+
 // traceRequest tells of a request that needed no transfer, or was refused one.
 func (w *worker) traceRequest(traces []*Trace, h aoe.Header, frame []byte) {
 	if w.fate.outcome == underWay {
@@ -181,10 +189,12 @@ func (w *worker) traceRequest(traces []*Trace, h aoe.Header, frame []byte) {
 
 // traceTransfer tells of a transfer that is answered, or dropped at last.
 func (w *worker) traceTransfer(r *request, outcome TraceOutcome, code uint8) {
-	traces := r.port.rules.Load().traces
-	if len(traces) == 0 {
-		return
+	if traces := r.port.rules.Load().traces; len(traces) > 0 {
+		w.tellTransfer(traces, r, outcome, code)
 	}
+}
+
+func (w *worker) tellTransfer(traces []*Trace, r *request, outcome TraceOutcome, code uint8) {
 	e := TraceEvent{At: time.Now(), Host: r.header.Dst, Interface: w.netif.name(), Command: aoe.CmdATA, ATA: r.ata.Command,
 		Action: transferAction(r.op), LBA: r.lba - r.port.window.first, Sectors: r.sectors, Outcome: outcome, Code: code}
 	e.Took = e.At.Sub(w.began) - time.Duration(r.began)

@@ -64,7 +64,8 @@ type worker struct {
 	sending  []*request
 	bytes    int // of headers and payloads
 	timed    []timedRun
-	fate     fate // of the request that is being served
+	tracing  bool // the request that is being served is traced
+	fate     fate // of it, if so
 
 	initiators clients
 
@@ -198,7 +199,9 @@ func (w *worker) turn() bool {
 		w.lose(w.broken)
 		busy = true
 	}
-	w.clock = w.ended // what comes next has come since then
+	if busy {
+		w.clock = w.ended // what comes next has come since then
+	}
 	return busy
 }
 
