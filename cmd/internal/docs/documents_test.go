@@ -25,7 +25,7 @@ var addresses = map[string][]string{
 	"docs/guides/migrate-ggaoed.md":        {"e1.0"},
 	"docs/guides/migrate-kvblade.md":       {"e0.0"},
 	"docs/guides/migrate-qaoed.md":         {"e2.0", "e2.1"},
-	"docs/guides/migrate-vblade.md":        {"e0.3", "e1.1"},
+	"docs/guides/migrate-vblade.md":        {"e0.3", "e1.1", "e3.7"},
 	"docs/guides/migrate-vblade-kernel.md": {"e0.2"},
 	"docs/guides/multipath.md":             {"e0.1", "e0.3", "e1.1", "e1.2"},
 	"docs/guides/troubleshooting.md":       {"e0.1"},
