@@ -129,7 +129,7 @@ func documents(t *testing.T) (names []string) {
 // TestDocuments runs the examples of every document, in a session of its own: the tables' first, then the blocks. What it cannot run
 // is in ranElsewhere or notRun.
 func TestDocuments(t *testing.T) {
-	unused := maps.Clone(notRun)
+	unused, run := maps.Clone(notRun), 0
 	for _, name := range documents(t) {
 		where, ok := ranElsewhere[name]
 		if ok {
@@ -138,9 +138,13 @@ func TestDocuments(t *testing.T) {
 			}
 			continue
 		}
-		t.Run(strings.TrimPrefix(name, "docs/"), func(t *testing.T) { runDocument(t, name, unused) })
+		run--
+		t.Run(strings.TrimPrefix(name, "docs/"), func(t *testing.T) { run++; runDocument(t, name, unused) })
 	}
 	for text := range unused {
+		if run < 0 { // -run left some out
+			break
+		}
 		t.Errorf("no document has %q any more", text)
 	}
 }
