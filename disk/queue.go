@@ -22,8 +22,7 @@ const (
 	Discard
 	// WriteZeroes has a range read as zeros, as safe as the store's Policy says of a write. Only with SubmitRange.
 	WriteZeroes
-	// Punch is WriteZeroes that gives the range's blocks back where it can; what it did is durable after the next Flush, or
-	// at once if the Policy is Durable. Only with SubmitRange.
+	// Punch is WriteZeroes that gives the range's blocks back where it can. Only with SubmitRange.
 	Punch
 )
 

@@ -24,7 +24,7 @@ func (s *Store) carryRange(op Op, offset, length int64, b *bounce) error {
 		err = s.writeZeroes(offset, offset+length, b, s.punch)
 	}
 	// That a range of a file is zero is in its file system's journal, and not with the device yet.
-	if err == nil && (s.Policy() == Durable || s.Policy() == Direct && op == WriteZeroes && !s.id.block) {
+	if err == nil && (s.Policy() == Durable || s.Policy() == Direct && op != Discard && !s.id.block) {
 		err = flush(s.fd)
 	}
 	return err
