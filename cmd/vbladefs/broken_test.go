@@ -31,9 +31,9 @@ func TestFileIsTruncated(t *testing.T) {
 		_, err = x.ReadAt(make([]byte, 8192), mib/2-512)
 		wantATAError(t, cache+": read across the end", err, unc)
 		_, err = x.WriteAt(sector, mib-512)
-		wantATAError(t, cache+": write beyond the end", err, unc)
+		wantATAError(t, cache+": write beyond the end", err, abrt)
 		_, err = x.WriteAt(make([]byte, 8192), mib/2-512)
-		wantATAError(t, cache+": write across the end", err, unc)
+		wantATAError(t, cache+": write across the end", err, abrt)
 		if n := d.stat("vblade/d/stats", "errors"); n != "4" {
 			t.Errorf("%s: %s errors counted, want 4", cache, n)
 		}
