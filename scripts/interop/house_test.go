@@ -185,7 +185,8 @@ func (s *shell) stop(t *testing.T) error {
 func (h *house) processOf(t *testing.T, line string) string {
 	t.Helper()
 	out := strings.Fields(h.types(t, fmt.Sprintf(
-		`for p in /proc/[0-9]*; do [ "$(tr '\0' ' ' <$p/cmdline)" != '%s ' ] || echo ${p#/proc/}; done 2>/dev/null`, line)))
+		`for i in $(seq 300); do found=$(for p in /proc/[0-9]*; do [ "$(tr '\0' ' ' <$p/cmdline)" != '%s ' ] || echo ${p#/proc/}; done 2>/dev/null)
+[ -z "$found" ] || break; sleep 0.1; done; echo $found`, line)))
 	if len(out) != 1 {
 		t.Fatalf("processes of %q: %v, not one\nsyslog:\n%s", line, out, h.syslog)
 	}
