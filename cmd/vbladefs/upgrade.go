@@ -59,7 +59,11 @@ func (s *server) startHeir() (process int, failed <-chan error, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	c := exec.Command(path, slices.Concat([]string{"serve", "-takeover"}, s.args)...)
+	args := s.args
+	for len(args) > 0 && (args[0] == "-takeover" || args[0] == "--takeover") { // else each upgrade adds one
+		args = args[1:]
+	}
+	c := exec.Command(path, slices.Concat([]string{"serve", "-takeover"}, args)...)
 	c.Env = notify.Heir(os.Environ())
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if s.o.user != "" { // which no capability outlives otherwise

@@ -117,6 +117,9 @@ func TestUpgrade(t *testing.T) {
 	awaitEnd(t, first)
 	m.await(fmt.Sprintf("MAINPID=%d", second), "READY=1")
 	v.goesOn(100)
+	if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", second)); err != nil || strings.Count(string(line), "-takeover") != 1 {
+		t.Errorf("the command line after two upgrades is %q, %v", line, err)
+	}
 	v.check()
 	d.echo("6 0 eth0", "kvblade/del")
 	_ = syscall.Kill(second, syscall.SIGTERM)
