@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 
 	"vbladefs/cmd/internal/daemon"
@@ -71,14 +70,16 @@ var (
 func completable() (all []completed) {
 	for _, c := range commands {
 		var help bytes.Buffer
-		// None but these has no -h, and does its work.
-		if !slices.Contains([]string{"help", "version", "check"}, c.name) {
+		if explainsItself(c) {
 			_ = c.run([]string{"-h"}, &help)
 		}
 		e := completed{name: c.name, about: c.summary, options: optionsIn(help.String()), kind: kindOf(c.args)}
 		switch c.name {
 		case "help":
 			e.words, e.kind = []string{"ctl"}, ""
+			for _, other := range commands {
+				e.words = append(e.words, other.name)
+			}
 		case "completion":
 			e.words, e.kind = shells, ""
 		}

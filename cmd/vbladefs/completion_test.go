@@ -35,7 +35,7 @@ var completionCases = []struct{ line, want string }{
 	{"vbladefs serve -user roo", "root"},
 	{"vbladefs restore -e", "-exact"},
 	{"vbladefs completion ", "bash zsh fish"},
-	{"vbladefs help ", "ctl"},
+	{"vbladefs help ", "ctl serve"},
 	{"vbladefs discover l", "lo"},
 	{"vbladefs ggaoectl re", "reload"},
 	{"vbladefs vblade --li", "--link"},

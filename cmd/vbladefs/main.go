@@ -11,6 +11,8 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 
 	"vbladefs/fusectl"
 )
@@ -72,7 +74,7 @@ func init() { // a variable that refers to itself through help
 		{"upgrade", "[-state DIRECTORY]", "replace the running daemon by the program as it is now, unnoticed by initiators", upgradeCommand},
 		{"install-links", "[options] DIRECTORY", "make links in DIRECTORY to start the daemons under their own names", installLinks},
 		{"completion", "SHELL", "write what bash, zsh or fish needs to complete command lines", completion},
-		{"help", "[ctl]", "show this, or what each file of the tree takes and gives", helpCommand},
+		{"help", "[ctl | COMMAND]", "show this, or what each file of the tree takes and gives, or the options of a command", helpCommand},
 		{"version", "", "show the version", func(_ []string, w io.Writer) error {
 			_, err := fmt.Fprintln(w, "vbladefs", version)
 			return err
@@ -131,7 +133,7 @@ func report(c command, err error, stderr io.Writer) int {
 	return exitFailure
 }
 
-// helpCommand shows the commands, or the README of the tree.
+// helpCommand shows the commands, the README of the tree, or what one command takes.
 func helpCommand(args []string, w io.Writer) error {
 	switch {
 	case len(args) == 0:
@@ -141,7 +143,24 @@ func helpCommand(args []string, w io.Writer) error {
 		_, err := io.WriteString(w, fusectl.Help())
 		return err
 	}
-	return badUsage("no help on %q: want ctl or nothing", args)
+	if len(args) == 1 {
+		for _, c := range commands {
+			if c.name != args[0] {
+				continue
+			}
+			if explainsItself(c) {
+				return c.run([]string{"-h"}, w)
+			}
+			_, err := fmt.Fprintf(w, "usage: vbladefs %s\n\n%s\n", strings.TrimSpace(c.name+" "+c.args), c.summary)
+			return err
+		}
+	}
+	return badUsage("no help on %q: want ctl, a command or nothing", args)
+}
+
+// explainsItself tells whether c has -h; the others do their work.
+func explainsItself(c command) bool {
+	return !slices.Contains([]string{"help", "version", "check"}, c.name)
 }
 
 func help(w io.Writer) {
