@@ -136,7 +136,7 @@ func report(c command, err error, stderr io.Writer) int {
 // helpCommand shows the commands, the README of the tree, or what one command takes.
 func helpCommand(args []string, w io.Writer) error {
 	switch {
-	case len(args) == 0:
+	case len(args) == 0, len(args) == 1 && (args[0] == "-h" || args[0] == "--help"):
 		help(w)
 		return nil
 	case len(args) == 1 && args[0] == "ctl":
