@@ -73,6 +73,9 @@ func (b *blade) export(now time.Time) ExportInfo {
 		if d.paused.Load() {
 			h.says(HealthDown, "drive %s is paused", b.drive.name)
 		}
+		if why := d.outage(); why != "" {
+			h.says(HealthDown, "drive %s is down: %s", b.drive.name, why)
+		}
 	}
 	if e.Ports == 0 {
 		h.says(HealthDown, "it has no port; add one to the file targets/ports")

@@ -113,7 +113,8 @@ func TestNBDServerRestarts(t *testing.T) {
 		server.end(sig)
 		d.await("the export is down", func() bool {
 			return strings.HasPrefix(d.read("targets/e0.1/ports/eth0/state"), "down drive s is down: its server") &&
-				strings.HasPrefix(d.read("vblade/third/state"), "down its server")
+				strings.HasPrefix(d.read("vblade/third/state"), "down its server") &&
+				strings.Contains(d.read("targets/status"), "drive s is down: its server")
 		})
 		server.begin()
 		d.await("the export is up", func() bool { return d.read("vblade/third/state") == "up\n" })
