@@ -152,7 +152,7 @@ func TestBenchEndToEnd(t *testing.T) {
 	picture := filepath.Join(t.TempDir(), "plot.svg")
 	vblade, _ := find("vblade", "client")
 	peer := "old=" + vblade + " {shelf} {slot} {interface} {file}"
-	table, r := runProgram(t, "-rounds", "1", "-seconds", "0.2", "-plot", picture, "-peer", peer)
+	table, r := runProgram(t, "-rounds", "1", "-seconds", "0.4", "-plot", picture, "-peer", peer)
 	o := &options{}
 	_ = o.peers.Set(peer)
 	sound(t, o.groups(vblade), 1, table, r)

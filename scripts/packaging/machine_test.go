@@ -127,6 +127,17 @@ func missing(t *testing.T, what string) {
 	t.Skip("needs " + what)
 }
 
+// leaveDevicesAlone keeps udev from starting: it would hear of the loop devices of the whole host, and open and read those of
+// other tests.
+func (m *machine) leaveDevicesAlone() {
+	m.t.Helper()
+	for _, unit := range []string{"systemd-udevd.service", "systemd-udevd-control.socket", "systemd-udevd-kernel.socket", "systemd-udev-trigger.service"} {
+		if err := os.Symlink("/dev/null", filepath.Join(m.root, "etc/systemd/system", unit)); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}
+
 // start boots a machine whose interface eth0 is that of ns.
 func start(t *testing.T, ns netiotest.Netns) *machine {
 	t.Helper()
@@ -147,6 +158,7 @@ func start(t *testing.T, ns netiotest.Netns) *machine {
 			t.Errorf("unmount %s: %v", mounted, err)
 		}
 	})
+	m.leaveDevicesAlone()
 	group := filepath.Join(cgroups(t), fmt.Sprintf("vbladefs-test-%d-%d", os.Getpid(), time.Now().UnixNano()))
 	if err := os.Mkdir(group, 0o755); err != nil {
 		t.Fatal(err)
