@@ -72,14 +72,24 @@ func TestClaims(t *testing.T) {
 	wantHolder(t, "another namespace", opened(t, netiotest.New(t)).Take(3, addr), "")
 }
 
+// die ends c as the kernel ends a process: it closes the file, whatever is locked.
+func (c *Claims) die(t *testing.T) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.alone = false // its timer finds nothing to do
+	if err := c.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.file = nil
+}
+
 // A daemon that was killed has nothing, nor has one that gets its place in the table.
 func TestClaimsOfTheDead(t *testing.T) {
 	ns := netiotest.New(t)
 	witness, killed := opened(t, ns), opened(t, ns)
 	wantHolder(t, "before", killed.Take(3, addr), "")
-	if err := killed.file.Close(); err != nil { // as the kernel does
-		t.Fatal(err)
-	}
+	killed.die(t)
 	next := opened(t, ns)
 	wantHolder(t, "after", witness.Holder(3, addr), "")
 	wantHolder(t, "after", next.Take(3, addr), "")
@@ -108,9 +118,7 @@ func TestClaimsAreHandedOver(t *testing.T) {
 	}
 	wantHolder(t, "after one that ended", other.Take(3, addr), me)
 	next := join()
-	if err := old.file.Close(); err != nil {
-		t.Fatal(err)
-	}
+	old.die(t)
 	ns.Do(next.Own)
 	wantHolder(t, "after the old one ended", other.Take(3, addr), me)
 	next.Free(3, addr)
