@@ -14,6 +14,8 @@ BIN     ?= bin
 # LINKFLAGS=-force replaces programs called vblade, ggaoed and so on that are there.
 LINKFLAGS =
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo unreleased)
+# Of packages, which must grow: before the first release by the time of the commit.
+DEBVERSION ?= $(shell git describe --tags 2>/dev/null || git log -1 --date=format:%Y%m%d.%H%M%S --format='0~%cd.%h' 2>/dev/null || echo 0~unreleased)
 
 GO          = go
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -125,7 +127,7 @@ install: build
 DEBDIR ?= $(BIN)
 
 deb: build
-	@scripts/packaging/deb.sh $(BIN) $(DEBDIR) $(VERSION)
+	@scripts/packaging/deb.sh $(BIN) $(DEBDIR) '$(DEBVERSION)'
 
 # Installs them on a fresh Debian whose first process is systemd, in namespaces of this machine.
 packaging: setup

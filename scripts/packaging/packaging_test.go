@@ -42,7 +42,7 @@ func build(t *testing.T, version string) (b built) {
 	t.Helper()
 	b.programs = filepath.Join(packagesDir, version)
 	t.Setenv("DEB_COMPRESSION", "gzip") // xz takes minutes on a busy machine
-	out := run(t, 5*time.Minute, "make", "-s", "-C", top, "deb", "BIN="+b.programs, "DEBDIR="+b.programs, "VERSION="+version)
+	out := run(t, 5*time.Minute, "make", "-s", "-C", top, "deb", "BIN="+b.programs, "DEBDIR="+b.programs, "VERSION="+version, "DEBVERSION="+version)
 	for _, path := range strings.Fields(out) {
 		if name := filepath.Base(path); strings.HasPrefix(name, "vbladefs_") {
 			b.vbladefs = path
