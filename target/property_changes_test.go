@@ -114,7 +114,7 @@ func (m *model) takeWrites(d *modelDrive) error {
 	if d.access == target.AccessReadOnly {
 		d.access = d.wished
 		if d.wished == target.AccessReadOnly {
-			d.access = target.AccessAuto
+			d.access = target.AccessReadWrite
 		}
 	}
 	return nil
