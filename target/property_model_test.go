@@ -115,13 +115,16 @@ func (b *modelBlade) on(netif string) (p modelPort, ok bool) {
 // open has a drive use a disk; nobody else may have it open with another policy.
 func (m *model) open(path string, access target.Access, cache target.Cache, first, length uint64) error {
 	disk, dev := m.disks[path], m.devices[path]
+	refused := disk != nil && disk.readOnly && access == target.AccessReadWrite
 	switch {
-	case disk == nil:
+	case disk == nil, dev == nil && refused:
 		return target.ErrStore
 	case dev != nil && cache != "" && cache != dev.cache:
 		return target.ErrInUse
 	case first+length > 0 && (first >= m.sectors(path) || first+length > m.sectors(path)):
 		return target.ErrRange
+	case refused:
+		return target.ErrStore
 	case dev == nil:
 		if cache == "" {
 			cache = target.CacheDirect

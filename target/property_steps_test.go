@@ -59,7 +59,7 @@ func drawPath(rnd *rand.Rand) string {
 }
 
 func drawAddDrive(rnd *rand.Rand) (target.Operation, func(*model) error) {
-	op := target.AddDrive{Name: pick(rnd, driveNames), Path: drawPath(rnd), Access: pick(rnd, []target.Access{target.AccessAuto, target.AccessAuto, target.AccessReadOnly})}
+	op := target.AddDrive{Name: pick(rnd, driveNames), Path: drawPath(rnd), Access: pick(rnd, []target.Access{target.AccessAuto, target.AccessReadWrite, target.AccessReadOnly})}
 	if rnd.IntN(3) == 0 {
 		op.Offset, op.Length = uint64(rnd.IntN(50)), uint64(rnd.IntN(30))
 	}
@@ -138,7 +138,7 @@ func drawRemovePort(rnd *rand.Rand) (target.Operation, func(*model) error) {
 }
 
 func drawExport(rnd *rand.Rand) (target.Operation, func(*model) error) {
-	op := target.Export{Path: drawPath(rnd), Addr: drawAddr(rnd), Interface: drawNetifName(rnd), Access: pick(rnd, []target.Access{target.AccessAuto, target.AccessReadOnly}),
+	op := target.Export{Path: drawPath(rnd), Addr: drawAddr(rnd), Interface: drawNetifName(rnd), Access: pick(rnd, []target.Access{target.AccessAuto, target.AccessReadWrite, target.AccessReadOnly}),
 		Config: []byte(pick(rnd, []string{"", "text"})), Unique: rnd.IntN(4) == 0, Quiet: rnd.IntN(2) == 0}
 	return op, func(m *model) error {
 		if b := m.blades[op.Addr]; b != nil {
