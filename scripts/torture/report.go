@@ -11,7 +11,7 @@ import (
 // report prints a line for each trial as it ends, and one for all of them.
 //
 // Frames are those that came into the wires, whichever the direction; faults are
-// those that happened to them, and transfers that the disk failed. Operations are reads and writes that were done,
+// those that happened to them, and transfers that the disk failed or delayed. Operations are reads and writes that were done,
 // and every byte that was read, on the way and from the disk at the end, was
 // checked. Refused are requests that were made again since a damaged frame or the
 // disk made an ATA error or a malformed reply of them; resent are frames. Errors are what

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"vbladefs/disk/disktest"
@@ -127,8 +129,9 @@ func (o *outcome) blind() bool { return o.toward.Corrupt+o.back.Corrupt > 0 }
 
 // load runs the client, and then reads all of the export, without faults.
 func (o *outcome) load(l *load, m *medium, lasts time.Duration) error {
+	var disks atomic.Uint64
 	if o.disk != nil {
-		m.disk.Hook(o.disk)
+		m.disk.Hook(counted(o.disk, &disks))
 	}
 	for _, p := range l.paths {
 		if err := p.wire.SetFaults(o.toward, o.back); err != nil {
@@ -144,15 +147,23 @@ func (o *outcome) load(l *load, m *medium, lasts time.Duration) error {
 	}
 	if o.disk != nil {
 		m.disk.Hook(nil)
-		for _, op := range []disktest.Op{disktest.Read, disktest.Write, disktest.Flush} {
-			_, failed := m.disk.Counts(op)
-			o.disks += failed
-		}
+		o.disks = disks.Load()
 	}
 	if err != nil || o.blind() {
 		return err
 	}
 	return l.readAll()
+}
+
+// counted counts the transfers that a fault of a disk fails or delays.
+func counted(fault disktest.Hook, n *atomic.Uint64) disktest.Hook {
+	return func(op disktest.Op, offset, size int64) (time.Duration, syscall.Errno) {
+		takes, errno := fault(op, offset, size)
+		if takes > 0 || errno != 0 {
+			n.Add(1)
+		}
+		return takes, errno
+	}
 }
 
 // finish compares what is on the disk, and what lies around it.

@@ -31,7 +31,7 @@ func TestTrials(t *testing.T) {
 			if o.bad() > 0 {
 				t.Errorf("%d failed, %d wrong sectors, %v: %q", o.failed, o.wrong, o.err, o.errors)
 			}
-			if f.name != "none" && f.disk == nil && o.counts.Injected() == 0 || o.reads+o.writes == 0 {
+			if f.name != "none" && o.counts.Injected()+o.disks == 0 || o.reads+o.writes == 0 {
 				t.Error("this has tested nothing")
 			}
 		})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -71,10 +72,11 @@ func failing(share float64) disktest.Hook {
 	}
 }
 
-// stopping has a transfer in a thousand take so long.
+// stopping has one of the first and a transfer in a thousand take so long.
 func stopping(takes time.Duration) disktest.Hook {
+	var n atomic.Uint64
 	return func(disktest.Op, int64, int64) (time.Duration, syscall.Errno) {
-		if rand.IntN(1000) == 0 {
+		if n.Add(1) == 50 || rand.IntN(1000) == 0 {
 			return takes, 0
 		}
 		return 0, 0
