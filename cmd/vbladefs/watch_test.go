@@ -65,8 +65,12 @@ func TestStatus(t *testing.T) {
 		}
 	}
 	want(0, "e0.1   ok     do", "1 exports: 1 ok")
+	here.Run("ip", "link", "set", "lo", "up")
 	d.echo("add lo 0 1", "vblade/do/ports")
 	want(0)
+	here.Run("ip", "link", "set", "lo", "down")
+	d.await("one interface is down", func() bool { return strings.HasPrefix(d.read("interfaces/lo/link"), "down") })
+	want(1, "e0.1   degraded do    port on lo: interface lo is down", "1 exports: 0 ok, 1 degraded, 0 down")
 	d.echo("1", "vblade/do/pause")
 	want(2, "down", "drive do is paused")
 	d.echo("0", "vblade/do/pause")
