@@ -60,16 +60,16 @@ func underRun(t *testing.T, r *rig, d *daemon, binary, script string) string {
 	return string(out)
 }
 
-// restarts is how often TestRestart kills the daemon: VBLADEFS_CRASHES, or twice.
-func restarts(t *testing.T) int {
+// successions is how often one daemon follows another: VBLADEFS_CRASHES, or few times.
+func successions(t *testing.T, few int) int {
 	t.Helper()
 	given := os.Getenv("VBLADEFS_CRASHES")
 	if given == "" {
-		return 2
+		return few
 	}
 	n, err := strconv.Atoi(given)
 	if err != nil || n < 1 {
-		t.Fatalf("VBLADEFS_CRASHES=%s: want how often to kill the daemon", given)
+		t.Fatalf("VBLADEFS_CRASHES=%s: want how often to kill the daemon, or to take over from it", given)
 	}
 	return n
 }
@@ -85,7 +85,7 @@ func TestRestart(t *testing.T) {
 	d.echo(t, "add eth0 3 7", "vblade/data/ports")
 	checkDiscovery(t, r, e)
 	load := startLoad(t, r, e)
-	times, longest := restarts(t), time.Duration(0)
+	times, longest := successions(t, 2), time.Duration(0)
 	for range times {
 		saved := d.cat(t, "saved")
 		time.Sleep(rand.N(200 * time.Millisecond))

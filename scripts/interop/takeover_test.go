@@ -22,7 +22,7 @@ func TestTakeover(t *testing.T) {
 	load := startLoad(t, r, e)
 	const again = `grep -E 'retransmit|unexpected rsp' /var/log/aoe.err || true`
 	before := r.run(t, again)
-	for range 3 {
+	for range successions(t, 3) {
 		time.Sleep(rand.N(200 * time.Millisecond))
 		last := d
 		d = startDaemonAt(t, r, binary, last.mount, "-state", state, "-takeover")
