@@ -9,9 +9,9 @@ import (
 	"vbladefs/disk/disktest"
 )
 
-// A FUSE file system is told only by a flag of a write that it is to be durable, and most do not look at it. A durable
-// write must therefore be followed by a flush.
-func TestDurableWriteIsFlushedByFUSE(t *testing.T) {
+// fuseDisk is a disk with faults.
+func fuseDisk(t *testing.T) *disktest.Disk {
+	t.Helper()
 	needRoot(t)
 	_, err := os.Stat("/dev/fuse")
 	need(t, err == nil, "/dev/fuse (modprobe fuse)")
@@ -28,6 +28,13 @@ func TestDurableWriteIsFlushedByFUSE(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return disk
+}
+
+// A FUSE file system is told only by a flag of a write that it is to be durable, and most do not look at it. A durable
+// write must therefore be followed by a flush.
+func TestDurableWriteIsFlushedByFUSE(t *testing.T) {
+	disk := fuseDisk(t)
 	for _, kind := range []string{"sync", "auto"} {
 		q, _, err := NewQueue(kind)
 		if err != nil {

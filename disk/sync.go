@@ -29,7 +29,8 @@ var goroutines atomic.Int32
 
 // SyncQueue is a Queue that carries out submitted requests with blocking system calls on goroutines of its own. Their
 // number grows with the need; idle ones are kept until Close. At most storeDepth requests of one store are carried out
-// at a time, and the rest wait in the store's own FIFO, so that a store that hangs holds up no other.
+// at a time, and the rest wait in the store's own FIFO, so that a store that hangs holds up no other. Flushes of a store
+// share one, see syncflush.go.
 //
 //	Submit ─▶ lane (of a store) ─▶ ready ─▶ goroutine ─▶ finished ─▶ Reap
 type SyncQueue struct {
@@ -75,10 +76,14 @@ type request struct {
 	ranged bool // without data
 }
 
+// flushes reports whether the request shares with others of its kind, see syncflush.go.
+func (r *request) flushes() bool { return r.op == Flush && !r.ranged }
+
 // lane is what a queue keeps of a store: guarded by the queue's mu.
 type lane struct {
 	running int  // requests in ready or on a goroutine
 	waiting fifo // requests beyond the limit
+	flushes flushes
 }
 
 // NewSync returns a queue. It fails when the process has no descriptor left for it.
@@ -122,8 +127,8 @@ func (q *SyncQueue) submit(what request) {
 	switch {
 	case q.closed:
 		r.err = ErrClosed
-		q.finished.push(r)
-		q.finishedCount.Add(1)
+		q.handBackLocked(r)
+	case r.flushes() && l.flushes.addLocked(r):
 	case l.waiting.length > 0 || l.running >= q.depthLocked(): // none overtakes those that wait
 		l.waiting.push(r)
 	default:

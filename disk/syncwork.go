@@ -50,6 +50,9 @@ func (q *SyncQueue) serve() {
 		}
 		r := q.ready.pop()
 		q.idle--
+		if r.flushes() {
+			r.lane.flushes.beginLocked()
+		}
 		q.mu.Unlock()
 
 		if r.ranged {
@@ -69,21 +72,35 @@ func (q *SyncQueue) serve() {
 	}
 }
 
-// finishLocked hands a request back to the owner and admits the next of its store. It reports whether the owner must be
-// signalled.
+// finishLocked hands a request back to the owner, with those that shared it, and admits the next of its store. It
+// reports whether the owner must be signalled.
 func (q *SyncQueue) finishLocked(r *request) (signal bool) {
 	l := r.lane
 	l.running--
 	q.running--
+	q.handBackLocked(r)
+	if r.flushes() {
+		sharing, after := l.flushes.endLocked(r.err)
+		for sharing.length > 0 {
+			q.handBackLocked(sharing.pop())
+		}
+		if after != nil {
+			l.waiting.push(after)
+		}
+	}
 	for admitted := 0; l.waiting.length > 0 && l.running < q.depthLocked(); admitted++ {
 		q.admitLocked(l.waiting.pop())
 		if admitted > 0 { // the first is for the goroutine that called this
 			q.staffLocked()
 		}
 	}
-	q.finished.push(r)
-	q.finishedCount.Add(1)
 	signal = q.sleeping
 	q.sleeping = false
 	return signal
+}
+
+// handBackLocked has Reap find a request.
+func (q *SyncQueue) handBackLocked(r *request) {
+	q.finished.push(r)
+	q.finishedCount.Add(1)
 }
