@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"fmt"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -44,25 +45,58 @@ func holds(t *testing.T, c command) {
 	}
 }
 
-// holdsTest looks for the test that go test is to run, and for options of the package's own and variables, in the package.
+// holdsTest looks for each test or benchmark that go test is to run, and for options of the package's own and variables, in the
+// packages.
 func holdsTest(t *testing.T, at, text, arguments string) {
 	t.Helper()
-	folder := regexp.MustCompile(`\./[a-z/]+`).FindString(arguments)
-	run := regexp.MustCompile(`-run '?([A-Za-z]+)`).FindStringSubmatch(arguments)
-	if folder == "" || run == nil {
-		t.Errorf("%s: %s: want a package and a test", at, text)
+	folders := submatches(`\./([a-z/]+)`, arguments)
+	words := append(submatches(`\b([A-Z_]+)=`, text), submatches(`-([a-z]+\.[a-z]+)`, arguments)...)
+	for _, m := range regexp.MustCompile(`-(run|bench) ('[^']*'|\S+)`).FindAllStringSubmatch(arguments, -1) {
+		kind := map[string]string{"run": "Test", "bench": "Benchmark"}[m[1]]
+		for _, name := range strings.Split(strings.Trim(m[2], "'"), "|") {
+			if name = strings.Trim(name, "^$."); name != "" {
+				words = append(words, kind+" "+strings.TrimPrefix(name, kind))
+			}
+		}
+	}
+	if len(folders) == 0 {
+		t.Errorf("%s: %s: want a package", at, text)
 		return
 	}
 	var source strings.Builder
 	for _, name := range tracked(t) {
-		if strings.HasPrefix(name, strings.TrimPrefix(folder, "./")) && strings.HasSuffix(name, "_test.go") {
-			source.WriteString(read(t, name))
+		for _, folder := range folders {
+			if strings.HasPrefix(name, folder) && strings.HasSuffix(name, "_test.go") {
+				source.WriteString(read(t, name))
+			}
 		}
 	}
-	words := append(submatches(`\b([A-Z_]+)=`, text), submatches(`-([a-z]+\.[a-z]+)`, arguments)...)
-	for _, want := range append(words, "func Test"+strings.TrimPrefix(run[1], "Test")) {
-		if !strings.Contains(source.String(), want) {
-			t.Errorf("%s: no test in %s has %q", at, folder, want)
+	for _, want := range words {
+		kind, name, named := strings.Cut(want, " ")
+		if named && !regexp.MustCompile(`(?m)^func `+kind+`\w*`+name).MatchString(source.String()) ||
+			!named && !strings.Contains(source.String(), want) {
+			t.Errorf("%s: no test in %q has %q", at, folders, want)
 		}
+	}
+}
+
+// TestDevelopersSpans holds the commands for developers in the sentences of all documents, as holds does those in blocks.
+func TestDevelopersSpans(t *testing.T) {
+	n := 0
+	for _, name := range tracked(t) {
+		if !strings.HasSuffix(name, ".md") || name == "CHANGELOG.md" {
+			continue
+		}
+		for i, line := range strings.Split(read(t, name), "\n") {
+			for _, m := range span.FindAllStringSubmatch(line, -1) {
+				if !strings.HasPrefix(line, "    ") && ofDevelopers(m[1]) {
+					n++
+					holds(t, command{fmt.Sprintf("%s:%d", name, i+1), m[1]})
+				}
+			}
+		}
+	}
+	if n < 15 {
+		t.Errorf("only %d commands in sentences", n)
 	}
 }

@@ -109,7 +109,7 @@ func TestManualsAreInstalled(t *testing.T) {
 // TestOptions compares the options of vbladefs's commands with its manual.
 func TestOptions(t *testing.T) {
 	page := read(t, "docs/vbladefs.8")
-	for _, command := range []string{"serve", "run", "status", "top", "save", "restore", "convert", "upgrade", "install-links"} {
+	for _, command := range []string{"serve", "run", "status", "top", "save", "restore", "convert", "discover", "ping", "upgrade", "install-links"} {
 		holdOptions(t, page, command)
 	}
 }
