@@ -5,7 +5,7 @@
 #
 # A word that is no group is taken for a package name. Says what it installs and why; says nothing when all is there.
 # The kernel of the interoperability machine is not in any group: it is fetched and unpacked, never installed. Of prometheus
-# only promtool is taken: the package would start a server.
+# only promtool is taken, and of mdadm only the program: the packages would start a server and a monitor.
 set -eu
 
 GROUPS_USAGE='groups:
@@ -14,6 +14,7 @@ GROUPS_USAGE='groups:
   client  aoetools vblade                the field'"'"'s own tools, to check ours against
   vm      qemu-system-x86 busybox-static xz-utils
                                          the machine that runs the Linux AoE client
+  raid    mdadm                          makes mirrors of exports, in that machine
   race    gcc libc6-dev                  go test -race
   docs    groff-base                     renders the manual pages
   shells  bash zsh fish                  complete command lines with what the program gives them
@@ -23,7 +24,7 @@ GROUPS_USAGE='groups:
   bench   gnuplot-nox                    the plots of make bench
   bench-disk fio                         what make bench-disk and bench-nbd compare with
   nbd     nbdkit nbd-server qemu-utils   NBD servers, of three kinds, to export from
-  all     net, fs, client, vm, docs, shells, packaging, unit, metrics, bench, bench-disk and nbd'
+  all     net, fs, client, vm, raid, docs, shells, packaging, unit, metrics, bench, bench-disk and nbd'
 
 die() { echo "setup.sh: $*" >&2; exit 1; }
 
@@ -33,6 +34,7 @@ packages_of() {
     fs) echo e2fsprogs ;;
     client) echo aoetools vblade ;;
     vm) echo qemu-system-x86 busybox-static xz-utils ;;
+    raid) echo mdadm ;;
     race) echo gcc libc6-dev ;;
     docs) echo groff-base ;;
     shells) echo bash zsh fish ;;
@@ -42,7 +44,7 @@ packages_of() {
     bench) echo gnuplot-nox ;;
     bench-disk) echo fio ;;
     nbd) echo nbdkit nbd-server qemu-utils ;;
-    all) for g in net fs client vm docs shells packaging unit metrics bench bench-disk nbd; do packages_of $g; done ;;
+    all) for g in net fs client vm raid docs shells packaging unit metrics bench bench-disk nbd; do packages_of $g; done ;;
     *) echo "$1" ;;
     esac
 }
@@ -62,6 +64,7 @@ why() {
     groff-base) echo 'renders the manual pages, to check them' ;;
     bash | zsh | fish) echo 'a shell, to try its completion' ;;
     mmdebstrap) echo 'makes a fresh Debian in a folder, to try our packages on' ;;
+    mdadm) echo 'of the package only the program: makes mirrors of exports' ;;
     promtool) echo 'of the package prometheus: checks the metrics and the alert rules' ;;
     gnuplot-nox) echo 'draws the plots of the benchmark' ;;
     nbdkit | nbd-server) echo 'an NBD server, to export from' ;;
@@ -73,7 +76,7 @@ why() {
 }
 
 installed() {
-    [ "$1" != promtool ] || { command -v promtool >/dev/null; return; }
+    case $1 in promtool | mdadm) command -v "$1" >/dev/null; return ;; esac
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
@@ -104,16 +107,22 @@ command -v apt-get >/dev/null || die "no apt-get here to install them with; inst
 export DEBIAN_FRONTEND=noninteractive
 echo "setup.sh: apt-get update"
 apt-get update -qq || die "apt-get update failed; check the network and /etc/apt/sources.list"
-case " $missing " in *" promtool "*)
+# unpack PROGRAM PACKAGE FOLDER: into /usr/local/bin, if it is missing, from a folder of the package or of its usr.
+unpack() {
+    case " $missing " in *" $1 "*) ;; *) return 0 ;; esac
     unpacked=$(mktemp -d)
     trap 'rm -rf "$unpacked"' EXIT
-    echo "setup.sh: promtool, unpacked from the package prometheus, into /usr/local/bin"
-    (cd "$unpacked" && apt-get download -qq -o APT::Sandbox::User=root prometheus >/dev/null && dpkg -x ./*.deb .) ||
-        die "apt-get could not fetch prometheus"
-    install -m 755 "$unpacked/usr/bin/promtool" /usr/local/bin/
-    missing=$(echo " $missing " | sed 's/ promtool / /')
-    ;;
-esac
+    echo "setup.sh: $1, unpacked from the package $2, into /usr/local/bin"
+    (cd "$unpacked" && apt-get download -qq -o APT::Sandbox::User=root "$2" >/dev/null && dpkg -x ./*.deb .) ||
+        die "apt-get could not fetch $2"
+    program=$unpacked/usr/$3/$1
+    [ -e "$program" ] || program=$unpacked/$3/$1
+    install -m 755 "$program" /usr/local/bin/
+    rm -rf "$unpacked"
+    missing=$(echo " $missing " | sed "s/ $1 / /")
+}
+unpack promtool prometheus bin
+unpack mdadm mdadm sbin
 [ -n "$(echo $missing)" ] || exit 0
 echo "setup.sh: apt-get install$missing"
 # shellcheck disable=SC2086 # a list of words

@@ -2,6 +2,7 @@ package interop
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"testing"
 )
@@ -9,7 +10,7 @@ import (
 // load is a process of the client that writes and reads back, each time through to the target, until something is wrong.
 type load struct {
 	r   *rig
-	e   export
+	dev string // what it writes to
 	dir string // in the guest: what it says of itself
 	fs  bool   // it is on a file system
 }
@@ -17,11 +18,17 @@ type load struct {
 // startLoad makes the file system and waits for the first round.
 func startLoad(t *testing.T, r *rig, e export) *load {
 	t.Helper()
-	l := &load{r, e, "/tmp/load-" + e.name, true}
+	return startLoadOn(t, r, e.dev())
+}
+
+// startLoadOn is startLoad on any device of the guest.
+func startLoadOn(t *testing.T, r *rig, dev string) *load {
+	t.Helper()
+	l := &load{r, dev, "/tmp/load-" + path.Base(dev), true}
 	r.run(t, `
 		mkfs.ext4 -q -F %s
 		mkdir -p %[2]s/mnt
-		mount -t ext4 %[1]s %[2]s/mnt`, e.dev(), l.dir)
+		mount -t ext4 %[1]s %[2]s/mnt`, dev, l.dir)
 	l.start(t, `
 		dd if=/dev/urandom of=in bs=4k count=64 2>/dev/null
 		dd if=in of=mnt/load bs=4k oflag=direct conv=fsync 2>/dev/null || { echo write >failed; break; }
@@ -34,7 +41,7 @@ func startLoad(t *testing.T, r *rig, e export) *load {
 // up to 16 KiB. A block is written once a round, and read back before the next.
 func startFio(t *testing.T, r *rig, e export) *load {
 	t.Helper()
-	l := &load{r, e, "/tmp/load-" + e.name, false}
+	l := &load{r, e.dev(), "/tmp/load-" + e.name, false}
 	r.run(t, "mkdir -p %s", l.dir)
 	l.start(t, fmt.Sprintf(`
 		fio --name=verify --filename=%s --rw=randwrite --bsrange=512-16k --blockalign=512 --size=%d --numjobs=4 --offset_increment=%[2]d --thread \
@@ -85,6 +92,6 @@ func (l *load) stop(t *testing.T) {
 			umount mnt
 			e2fsck -fn %s >fsck 2>&1 || { cat fsck; exit 1; }
 		fi
-		cat rounds`, l.dir, l.fs, l.e.dev())
-	t.Logf("%s: %s rounds", l.e.name, strings.TrimSpace(rounds))
+		cat rounds`, l.dir, l.fs, l.dev)
+	t.Logf("%s: %s rounds", l.dev, strings.TrimSpace(rounds))
 }

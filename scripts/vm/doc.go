@@ -7,7 +7,8 @@
 //	Run(script) ─▶ virtio serial port ─▶ the guest's /init ─▶ sh ─▶ output and exit code ─▶ Run
 //
 // Network is the wire: a network namespace with the target's eth0, a second leg eth1 and the guest's tap on one bridge.
-// Boot starts a guest on it, Guest.Run runs shell scripts there, Guest.Close ends it.
+// Boot starts a guest on it, Guest.Run runs shell scripts there, Guest.Close ends it. Modules that scripts may load, for RAID,
+// are in the guest's /modules/more.
 //
 // It is no general virtual machine manager: one kernel, one processor, one interface, no disk but those that AoE brings,
 // and everything is gone after Close. It needs root, amd64, and the packages of `scripts/setup.sh all`. Hardware

@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # The guest's first process: prepares the machine, then runs the scripts that package vm sends over a virtio serial port.
 # It says on the console what it does; the host keeps that log.
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/ TERM=dumb
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin HOME=/ TERM=dumb
 say() { echo "guest: $*" >/dev/console; }
 die() { say "FAILED: $*"; poweroff -f; }
 

@@ -49,12 +49,8 @@ func writeInitramfs(w io.Writer, k *kernel, programs []string) error {
 	a.charDev("/dev/console", 5, 1)
 	a.file("/init", 0o755, initScript)
 	a.symlink("/etc/mtab", "/proc/mounts")
-	for i, name := range k.modules {
-		content, err := os.ReadFile(k.module(name))
-		if err != nil {
-			return err
-		}
-		a.file(fmt.Sprintf("/modules/%02d-%s.ko", i, name), 0o644, content)
+	if err := errors.Join(addModules(a, k, "/modules", k.modules), addModules(a, k, "/modules/more", k.more)); err != nil {
+		return err
 	}
 	tools := hostTools
 	for _, name := range programs {
@@ -69,6 +65,18 @@ func writeInitramfs(w io.Writer, k *kernel, programs []string) error {
 		return err
 	}
 	return a.close()
+}
+
+// addModules adds modules below dir, with names that sort in the order of the list.
+func addModules(a *archive, k *kernel, dir string, names []string) error {
+	for i, name := range names {
+		content, err := os.ReadFile(k.module(name))
+		if err != nil {
+			return err
+		}
+		a.file(fmt.Sprintf("%s/%02d-%s.ko", dir, i, name), 0o644, content)
+	}
+	return nil
 }
 
 // addBusybox adds it under every name it answers to. Directories of the host's tools come first in the guest's PATH.

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -16,10 +17,14 @@ import (
 // kernelPackage is Debian's name for "the current stock kernel"; it depends on the real package.
 const kernelPackage = "linux-image-amd64"
 
+// kernelForm ends the name of a folder of the cache: another form, other files in it.
+const kernelForm = "_2"
+
 // kernel is an unpacked kernel in the cache: its image and the modules the guest loads.
 type kernel struct {
-	dir     string   // holds vmlinux, NAME.ko files, and the file "modules"
+	dir     string   // holds vmlinux, NAME.ko files, and the files "modules" and "more"
 	modules []string // in load order, dependencies first, aoe last
+	more    []string // that scripts may load, in order
 }
 
 func (k *kernel) image() string             { return filepath.Join(k.dir, "vmlinux") }
@@ -61,7 +66,7 @@ func prepareKernel(ctx context.Context, cache string) (*kernel, error) {
 	if err != nil {
 		return newestCached(cache, err)
 	}
-	dir := filepath.Join(cache, name+"_"+version)
+	dir := filepath.Join(cache, name+"_"+version+kernelForm)
 	if k, err := openKernel(dir); err == nil {
 		return k, nil
 	}
@@ -73,7 +78,7 @@ func prepareKernel(ctx context.Context, cache string) (*kernel, error) {
 
 // newestCached serves a machine that cannot reach its archive now but could earlier.
 func newestCached(cache string, cause error) (*kernel, error) {
-	dirs, _ := filepath.Glob(filepath.Join(cache, "linux-image-*_*"))
+	dirs, _ := filepath.Glob(filepath.Join(cache, "linux-image-*"+kernelForm))
 	var newest *kernel
 	var newestTime int64
 	for _, dir := range dirs {
@@ -97,9 +102,13 @@ func openKernel(dir string) (*kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &kernel{dir: dir, modules: strings.Fields(string(list))}
+	more, err := os.ReadFile(filepath.Join(dir, "more"))
+	if err != nil {
+		return nil, err
+	}
+	k := &kernel{dir: dir, modules: strings.Fields(string(list)), more: strings.Fields(string(more))}
 	parts := []string{k.image()}
-	for _, name := range k.modules {
+	for _, name := range slices.Concat(k.modules, k.more) {
 		parts = append(parts, k.module(name))
 	}
 	for _, part := range parts {
@@ -195,21 +204,40 @@ func pickKernel(tree, dir string) error {
 	if err != nil {
 		return err
 	}
-	list, err := modules.resolve(append(append([]string{}, wantedModules...), aoeModule)...)
-	if err != nil {
-		return err
-	}
 	k := &kernel{dir: dir}
-	for _, m := range list {
-		k.modules = append(k.modules, m.name)
-		if err := os.WriteFile(k.module(m.name), m.content, 0o644); err != nil {
-			return err
-		}
+	if err := k.pickModules(modules); err != nil {
+		return err
 	}
 	if err := unpackImageFile(images[0], k.image()); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "modules"), []byte(strings.Join(k.modules, "\n")+"\n"), 0o644)
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "modules"), []byte(strings.Join(k.modules, "\n")+"\n"), 0o644),
+		os.WriteFile(filepath.Join(dir, "more"), []byte(strings.Join(k.more, "\n")+"\n"), 0o644))
+}
+
+// pickModules copies the modules that the guest loads, and those that its scripts may load.
+func (k *kernel) pickModules(tree *moduleTree) error {
+	wanted := slices.Concat(wantedModules, []string{aoeModule})
+	first, err := tree.resolve(wanted...)
+	if err != nil {
+		return err
+	}
+	all, err := tree.resolve(slices.Concat(wanted, moreModules)...)
+	if err != nil {
+		return err
+	}
+	for i, m := range all {
+		if i < len(first) {
+			k.modules = append(k.modules, m.name)
+		} else {
+			k.more = append(k.more, m.name)
+		}
+		if err := os.WriteFile(k.module(m.name), m.content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // output runs a host command in dir and returns what it printed; the error carries the command and its complaint.

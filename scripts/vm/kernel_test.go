@@ -24,6 +24,9 @@ func TestKernelIsComplete(t *testing.T) {
 	after("net_failover", "failover")
 	after("ext4", "jbd2")
 	after("ext4", "crc32c_generic")
+	if !slices.Contains(k.more, "raid1") || slices.Index(k.more, "md_mod") > slices.Index(k.more, "raid1") {
+		t.Errorf("no raid1 after md_mod: %v", k.more)
+	}
 	if last := k.modules[len(k.modules)-1]; last != "aoe" {
 		t.Errorf("%s is loaded last, not aoe", last)
 	}

@@ -17,6 +17,10 @@ var wantedModules = []string{"virtio_pci", "virtio_console", "virtio_net", "crc3
 
 const aoeModule = "aoe"
 
+// moreModules lie in the guest's /modules/more, with what they depend on, numbered in the order to load them: for scripts that
+// want them.
+var moreModules = []string{"raid1"}
+
 // moduleTree is a /lib/modules/VERSION directory without modules.dep: an unpacked kernel package has none.
 type moduleTree struct {
 	files   map[string]string // module name to path
