@@ -75,6 +75,14 @@ func InOrder(t *Target, drive string) int {
 	return len(o.spans)
 }
 
+// Hurried reports whether somebody waits for the device of a drive to have
+// nothing in flight.
+func Hurried(t *Target, drive string) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.byName[drive].device.Load().order.hurries.Load() > 0
+}
+
 // Unreturned says which requests are not back in the pools; nothing may be in
 // flight.
 func Unreturned(t *Target) error {

@@ -108,6 +108,7 @@ func (h *Handover) Rest(ctx context.Context) error {
 
 // awaitProgress waits until all requests are answered, as long as some are.
 func (t *Target) awaitProgress(ctx context.Context) error {
+	defer t.hurry()()
 	for least, since := math.MaxInt, time.Now(); ; {
 		left := 0
 		for _, n := range t.netifs {

@@ -228,6 +228,7 @@ var drainGrace = 3 * time.Second
 // drained waits until the requests of p, which is in no table any more, are
 // answered.
 func (p *port) drained() bool {
+	defer p.device.Load().order.hurry()()
 	p.netif.barrier() // no frame is looked up in an older table after this
 	for end := time.Now().Add(drainGrace); p.counts.inFlight.Load() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {

@@ -3,6 +3,7 @@ package target
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,8 +17,9 @@ import (
 // a scan is cheaper than any cleverer index.
 type order struct {
 	mu      sync.Mutex
-	spans   []span // running and waiting, in no particular order; guarded by mu
-	entered uint64 // requests so far; guarded by mu
+	spans   []span       // running and waiting, in no particular order; guarded by mu
+	entered uint64       // requests so far; guarded by mu
+	hurries atomic.Int32 // of those who wait for the device to have nothing in flight; see hurry
 
 	few [4]span // what spans begins in, near the rest
 }
@@ -95,6 +97,13 @@ func (o *order) leave(r *request, ready []*request) []*request {
 	return ready
 }
 
+// hurry has requests leave off what they need not do, until calm is called: somebody waits for them to end, and has little
+// patience.
+func (o *order) hurry() (calm func()) {
+	o.hurries.Add(1)
+	return func() { o.hurries.Add(-1) }
+}
+
 // opHold is no operation: order holds up all that arrives behind it.
 const opHold = opBarrier + 1
 
@@ -102,6 +111,7 @@ const opHold = opBarrier + 1
 // until what is in flight has left. It reports whether that came within grace;
 // resume is to be called in any case.
 func (o *order) hold(grace time.Duration) (resume func(), drained bool) {
+	defer o.hurry()()
 	h := &request{op: opHold}
 	drained = o.enter(h)
 	for end := time.Now().Add(grace); !drained && time.Now().Before(end); drained = o.startable(h) {
@@ -131,6 +141,7 @@ func (o *order) idle() bool {
 // settle waits until all that is in flight now has left, and reports whether
 // that came within grace.
 func (o *order) settle(grace time.Duration) bool {
+	defer o.hurry()()
 	o.mu.Lock()
 	last := o.entered
 	o.mu.Unlock()

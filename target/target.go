@@ -194,6 +194,7 @@ func (t *Target) Close(ctx context.Context) error {
 
 // awaitRequests waits until all requests are answered.
 func (t *Target) awaitRequests(ctx context.Context) error {
+	defer t.hurry()()
 	for _, n := range t.netifs {
 		for p := range n.ports.all {
 			for p.counts.inFlight.Load() > 0 {
@@ -204,6 +205,19 @@ func (t *Target) awaitRequests(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// hurry has requests of all devices end soon; ops is held.
+func (t *Target) hurry() (calm func()) {
+	var calms []func()
+	for _, d := range t.devices {
+		calms = append(calms, d.order.hurry())
+	}
+	return func() {
+		for _, calm := range calms {
+			calm()
+		}
+	}
 }
 
 // pause waits a moment; its error is that of ctx, when that has ended.

@@ -78,10 +78,14 @@ func (w *worker) startRanges(r *request) {
 	}
 }
 
-// nextRange submits the next range of a trim, and reports whether there was one.
+// nextRange submits the next range of a trim, and reports whether there was one. A
+// trim of all that one command can name, 2 GiB, keeps a slow device for longer than
+// any drain waits, so there are no more once somebody waits for the device: what is
+// not given up keeps its contents, as after any trim that a device ignores
+// (ACS-3 7.5: the data is then indeterminate; IDENTIFY promises no zeros).
 func (w *worker) nextRange(r *request) bool {
 	list := r.data()
-	for r.next < ata.Ranges(list) {
+	for r.next < ata.Ranges(list) && r.device.order.hurries.Load() == 0 {
 		span := ata.RangeAt(list, r.next)
 		r.next++
 		if span.Sectors == 0 {
