@@ -31,7 +31,11 @@ type conn struct {
 	export export
 	r      *bufio.Reader
 
-	ended []*call // answered, not handed back yet; of the reading goroutine
+	// Of the reading goroutine; see farewell.go for the last three.
+	ended   []*call // answered, not handed back yet
+	undone  []*call // answered with NBD_ESHUTDOWN
+	leaving bool    // the server is ending
+	last    uint64  // serial of the last call that it got, if so
 
 	// Of those that are sent, as many as this has a serial of. A reply to a later one comes too early.
 	sent atomic.Uint64
@@ -44,7 +48,8 @@ type conn struct {
 	out     list      // in a slot, to be sent
 	serial  uint64    // of the last call
 	sending bool      // somebody takes calls from out and sends them: nobody else may
-	broken  bool      // nothing is sent any more
+	hushed  bool      // nothing is taken any more
+	broken  bool      // nor sent
 
 	outgoing outgoing // of whoever set sending
 	stalled  chan struct{}
@@ -74,7 +79,7 @@ func newConn(s *Store, socket net.Conn, h *handshake) (*conn, error) {
 func (c *conn) send(l *list) {
 	var unfit list
 	c.mu.Lock()
-	for !c.broken && l.length > 0 && len(c.free) > 0 {
+	for !c.broken && !c.hushed && l.length > 0 && len(c.free) > 0 {
 		k := l.pop()
 		if !c.export.takes(k.op, k.offset, k.length, k.durable) {
 			unfit.push(k) // the export is another than when it was submitted
@@ -118,7 +123,7 @@ func (c *conn) run() (left list, err error) {
 	close(c.stalled)
 	writer.Wait()
 	_ = c.net.Close()
-	var calls []*call
+	calls := c.undone
 	for i := range c.slots {
 		if k := c.slots[i].Swap(nil); k != nil {
 			calls = append(calls, k)
@@ -129,18 +134,4 @@ func (c *conn) run() (left list, err error) {
 		left.push(k)
 	}
 	return left, err
-}
-
-// breakUp ends the connection: run returns soon.
-func (c *conn) breakUp() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.broken {
-		return
-	}
-	c.broken = true
-	c.still.Broadcast()
-	if c.fd >= 0 {
-		_ = unix.Shutdown(c.fd, unix.SHUT_RDWR) // wakes whoever reads or writes; it is closed by run only
-	}
 }

@@ -38,6 +38,7 @@ func bare(r io.Reader, structured bool) (*conn, *owner, [][]byte) {
 		c.enlist(k)
 	}
 	c.sent.Store(c.serial)
+	c.out = list{}
 	return c, o, data
 }
 
@@ -105,6 +106,9 @@ func TestReplies(t *testing.T) {
 		"unknown chunk":           {true, chunk(1, 77, writeCookie), true, 0, nil},
 		"done without any data":   {true, chunk(1, chunkNone, readCookie), false, 1, unix.EIO},
 		"the server shuts down":   {true, simpleReply(108, writeCookie), false, 0, nil},
+		"shuts down, and replies": {false, join(simpleReply(108, writeCookie), simpleReply(0, readCookie, make([]byte, 4096)...)), false, 1, nil},
+		"shuts down, both":        {true, join(chunk(1, chunkErrorBit|1, readCookie, 0, 0, 0, 108, 0, 0), simpleReply(108, writeCookie), simpleReply(0, 1<<63)), false, 0, nil},
+		"shuts down, twice":       {false, join(simpleReply(108, writeCookie), simpleReply(108, writeCookie)), true, 0, nil},
 		"nothing but a few bytes": {true, []byte{0x67}, false, 0, nil},
 	} {
 		conn, o, data := bare(bytes.NewReader(c.reply), c.structured)

@@ -247,26 +247,3 @@ func (s *Store) sweep() {
 	s.mu.Unlock()
 	old.fail(unix.EAGAIN)
 }
-
-// drop ends a connection that was not put into use.
-func (c *conn) drop() {
-	c.disconnect()
-	_ = c.net.Close()
-}
-
-// disconnect tells the server that no more comes (NBD_CMD_DISC), and ends the connection.
-func (c *conn) disconnect() {
-	var b [requestBytes]byte
-	(&call{}).putRequest(b[:])
-	b[7] = cmdDisconnect
-	c.mu.Lock()
-	idle := !c.sending && !c.broken
-	c.sending = c.sending || idle
-	c.mu.Unlock()
-	if idle {
-		_ = c.net.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-		_, _ = c.net.Write(b[:])
-		c.stopSending()
-	}
-	c.breakUp()
-}

@@ -16,6 +16,9 @@ func (c *conn) receive() error {
 			c.deliver()
 		}
 		b, err := c.r.Peek(4)
+		if err != nil && c.leaving {
+			return errShutdown
+		}
 		if err != nil {
 			return err
 		}
@@ -26,6 +29,9 @@ func (c *conn) receive() error {
 			err = c.structured()
 		default:
 			err = violation("a reply begins with %#x", magic)
+		}
+		if err == nil && c.left() {
+			err = errShutdown
 		}
 		if err != nil {
 			return err
@@ -73,7 +79,8 @@ func (c *conn) simple() error {
 	case k.op == disk.Read && c.export.structured:
 		return violation("a simple reply to a read, although structured ones were agreed on")
 	case errno == errShutdown:
-		return errno // unanswered: the next server does it
+		c.leave(k) // unanswered: the next server does it
+		return nil
 	case errno == nil && k.op == disk.Read:
 		if err := c.read(k.data); err != nil {
 			return err
@@ -115,6 +122,10 @@ func (c *conn) structured() error {
 	}
 	if k.failed == nil && k.op == disk.Read && k.got != len(k.data) {
 		k.failed = unix.EIO
+	}
+	if k.failed == errShutdown {
+		c.leave(k)
+		return nil
 	}
 	c.end(k, k.failed)
 	return nil
@@ -173,8 +184,6 @@ func (c *conn) chunkError(k *call, length int) error {
 		return violation("an error chunk without an error")
 	case int(binary.BigEndian.Uint16(b[4:])) > length-6:
 		return violation("an error chunk that is shorter than its text")
-	case errno == errShutdown:
-		return errno
 	}
 	if k.failed == nil {
 		k.failed = errno

@@ -89,7 +89,9 @@ func (s *server) end() {
 // terminate has the server end by itself.
 func (s *server) terminate() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	_ = s.cmd.Wait()
+	if err := s.cmd.Wait(); err != nil {
+		s.t.Errorf("a server that was told to end: %v: %s", err, s.said.String())
+	}
 	s.cmd = nil
 	_ = os.Remove(s.at)
 }
