@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,22 +16,47 @@ import (
 	"vbladefs/target/aoe"
 )
 
-// nbdServer is a qemu-nbd that a test starts and ends.
+// nbdKind is how one of the programs is told what it shall serve.
+type nbdKind struct {
+	args         []string // before all others, and before the file that tells that it is ready
+	ready        string
+	socket, host string // before the path of a socket, and an address
+	file         []string
+}
+
+var nbdKinds = map[string]nbdKind{
+	"qemu-nbd": {[]string{"-t", "-f", "raw", "--shared=0"}, "--pid-file", "-k", "-b", nil},
+	"nbdkit":   {[]string{"-f"}, "-P", "-U", "-i", []string{"file"}},
+}
+
+// onNBDServers runs a test with each of them.
+func onNBDServers(t *testing.T, test func(t *testing.T, nbd string)) {
+	t.Parallel()
+	for nbd := range nbdKinds {
+		t.Run(nbd, func(t *testing.T) {
+			t.Parallel()
+			test(t, nbd)
+		})
+	}
+}
+
+// nbdServer is one that a test starts and ends.
 type nbdServer struct {
 	t       *testing.T
-	command func(args ...string) *exec.Cmd
-	args    []string
+	command func() *exec.Cmd
 	ready   string // file that it makes when it takes connections
 	cmd     *exec.Cmd
 	said    *output
+	waited  chan struct{} // closed when it has ended
 }
 
-// newNBD starts a server, with command, until the test ends.
-func newNBD(t *testing.T, command func(args ...string) *exec.Cmd, args ...string) *nbdServer {
+// newNBD starts the program nbd, with command, until the test ends. It serves the file at path, where place says.
+func newNBD(t *testing.T, command func(name string, args ...string) *exec.Cmd, nbd string, place []string, path string, more ...string) *nbdServer {
 	t.Helper()
-	need(t, "qemu-nbd")
-	s := &nbdServer{t: t, command: command, ready: filepath.Join(t.TempDir(), "pid")}
-	s.args = append([]string{"-t", "-f", "raw", "--shared=0", "--pid-file=" + s.ready}, args...)
+	need(t, nbd)
+	s, kind := &nbdServer{t: t, ready: filepath.Join(t.TempDir(), "pid")}, nbdKinds[nbd]
+	args := slices.Concat(kind.args, []string{kind.ready, s.ready}, place, more, kind.file, []string{path})
+	s.command = func() *exec.Cmd { return command(nbd, args...) }
 	t.Cleanup(func() { s.end(syscall.SIGKILL) })
 	s.begin()
 	return s
@@ -39,10 +66,12 @@ func newNBD(t *testing.T, command func(args ...string) *exec.Cmd, args ...string
 func (s *nbdServer) begin() {
 	s.t.Helper()
 	_ = os.Remove(s.ready)
-	s.cmd, s.said = s.command(s.args...), &output{}
+	s.cmd, s.said, s.waited = s.command(), &output{}, make(chan struct{})
 	s.cmd.Stdout, s.cmd.Stderr = s.said, s.said
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := s.cmd.Start(); err != nil {
+	started := make(chan error, 1)
+	go s.run(started)
+	if err := <-started; err != nil {
 		s.t.Fatal(err)
 	}
 	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
@@ -55,50 +84,67 @@ func (s *nbdServer) begin() {
 	}
 }
 
-// end ends the server with a signal.
-func (s *nbdServer) end(sig syscall.Signal) {
-	if s.cmd != nil {
-		_ = s.cmd.Process.Signal(sig)
+// run keeps the thread that starts the server as long as that runs: nbdkit 1.32 asks, without --exit-with-parent too, for a
+// SIGTERM when its parent ends (PR_SET_PDEATHSIG), which is this thread for the kernel, and threads that were in a namespace end.
+func (s *nbdServer) run(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := s.cmd.Start()
+	started <- err
+	if err == nil {
 		_ = s.cmd.Wait()
-		if s.t.Failed() {
-			s.t.Logf("the server ended with %v and said: %s", s.cmd.ProcessState, s.said)
-		}
-		s.cmd = nil
 	}
+	close(s.waited)
 }
 
-// nbdOnSocket serves what args of qemu-nbd say on a Unix socket.
-func nbdOnSocket(t *testing.T, args ...string) (s *nbdServer, uri string) {
+// end ends the server with a signal. One that may end as it likes does so with 0.
+func (s *nbdServer) end(sig syscall.Signal) {
+	if s.cmd == nil || s.cmd.Process == nil {
+		return
+	}
+	_ = s.cmd.Process.Signal(sig)
+	<-s.waited
+	if sig == syscall.SIGTERM && !s.cmd.ProcessState.Success() {
+		s.t.Errorf("after SIGTERM the server ends with %v", s.cmd.ProcessState)
+	}
+	if s.t.Failed() {
+		s.t.Logf("the server ended with %v and said: %s", s.cmd.ProcessState, s.said)
+	}
+	s.cmd = nil
+}
+
+// nbdOnSocket serves a file on a Unix socket.
+func nbdOnSocket(t *testing.T, nbd, path string, more ...string) (s *nbdServer, uri string) {
 	t.Helper()
 	socket := filepath.Join(mountDir(t), "s")
 	t.Cleanup(func() { _ = os.Remove(socket) })
-	s = newNBD(t, func(args ...string) *exec.Cmd {
+	s = newNBD(t, func(name string, args ...string) *exec.Cmd {
 		_ = os.Remove(socket)
-		return exec.Command("qemu-nbd", args...)
-	}, append([]string{"-k", socket}, args...)...)
+		return exec.Command(name, args...)
+	}, nbd, []string{nbdKinds[nbd].socket, socket}, path, more...)
 	return s, "nbd+unix:///?socket=" + socket
 }
 
 // nbdInNamespace serves it in ns, on its loopback interface.
-func nbdInNamespace(t *testing.T, ns netiotest.Netns, args ...string) (s *nbdServer, uri string) {
+func nbdInNamespace(t *testing.T, ns netiotest.Netns, nbd, path string) (s *nbdServer, uri string) {
 	t.Helper()
 	ns.Do(func() {
 		if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 	})
-	s = newNBD(t, func(args ...string) *exec.Cmd { return ns.Command("qemu-nbd", args...) }, append([]string{"-b", "127.0.0.1"}, args...)...)
-	return s, "nbd://127.0.0.1/"
+	return newNBD(t, ns.Command, nbd, []string{nbdKinds[nbd].host, "127.0.0.1"}, path), "nbd://127.0.0.1/"
 }
 
 // An NBD server goes and comes under a load that knows what every sector may
 // hold, and under other names besides: no request fails, nothing is lost, and the
 // tree says that the export is down as long as it is.
-func TestNBDServerRestarts(t *testing.T) {
-	t.Parallel()
+func TestNBDServerRestarts(t *testing.T) { onNBDServers(t, nbdServerRestarts) }
+
+func nbdServerRestarts(t *testing.T, nbd string) {
 	here, there := netiotest.Pair(t, 9000)
 	path, _ := image(t, mib)
-	server, uri := nbdOnSocket(t, path)
+	server, uri := nbdOnSocket(t, nbd, path)
 	d := serve(t, here)
 	d.echo("add "+uri+" 0 1 eth0", "aoeserver")
 	d.echo("0 2 eth0 "+uri, "kvblade/add")
@@ -126,11 +172,12 @@ func TestNBDServerRestarts(t *testing.T) {
 
 // What is exported from an NBD server is kept, comes back with the daemon even
 // if the server comes later, and grows when the server comes back with more.
-func TestNBDStateAndSize(t *testing.T) {
-	t.Parallel()
+func TestNBDStateAndSize(t *testing.T) { onNBDServers(t, nbdStateAndSize) }
+
+func nbdStateAndSize(t *testing.T, nbd string) {
 	here, there := netiotest.Pair(t, 1500)
 	path, disk := image(t, mib)
-	server, uri := nbdInNamespace(t, here, path)
+	server, uri := nbdInNamespace(t, here, nbd, path)
 	state, mount := t.TempDir(), mountDir(t)
 	d := serveOn(t, here, mount, "-state", state)
 	d.echo("add net "+uri, "vblade/drives")
@@ -170,11 +217,12 @@ func TestNBDStateAndSize(t *testing.T) {
 }
 
 // A new daemon takes an NBD export over under load.
-func TestNBDTakeover(t *testing.T) {
-	t.Parallel()
+func TestNBDTakeover(t *testing.T) { onNBDServers(t, nbdTakeover) }
+
+func nbdTakeover(t *testing.T, nbd string) {
 	here, there := netiotest.Pair(t, 9000)
 	path, _ := image(t, mib)
-	_, uri := nbdOnSocket(t, path)
+	_, uri := nbdOnSocket(t, nbd, path)
 	state := "-state=" + t.TempDir()
 	d := serve(t, here, state)
 	d.echo("add "+uri+" 0 1 eth0", "aoeserver")
@@ -187,11 +235,12 @@ func TestNBDTakeover(t *testing.T) {
 }
 
 // vblade, and a daemon with no rights of its own, export from an NBD server.
-func TestNBDPersonality(t *testing.T) {
-	t.Parallel()
+func TestNBDPersonality(t *testing.T) { onNBDServers(t, nbdPersonality) }
+
+func nbdPersonality(t *testing.T, nbd string) {
 	here, there := netiotest.Pair(t, 1500)
 	path, disk := image(t, mib)
-	_, uri := nbdInNamespace(t, here, path)
+	_, uri := nbdInNamespace(t, here, nbd, path)
 	v := start(t, here, "vblade", "5", "6", "eth0", uri)
 	checkBytes(t, "vblade", readAll(t, connect(t, there, "eth0").open("5.6")), disk)
 	v.stop(syscall.SIGTERM)
@@ -209,7 +258,7 @@ func TestNBDRefusals(t *testing.T) {
 	t.Parallel()
 	here, _ := netiotest.Pair(t, 1500)
 	path, _ := image(t, mib)
-	_, uri := nbdOnSocket(t, "-r", path)
+	_, uri := nbdOnSocket(t, "qemu-nbd", path, "-r")
 	d := serve(t, here)
 	for _, c := range []struct{ uri, errno, reason string }{
 		{"nbd://", "EINVAL", "want a host"},
