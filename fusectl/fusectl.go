@@ -64,8 +64,8 @@ type Engine interface {
 	Exports(each func(int, *target.Latencies)) []target.ExportInfo
 	// Latencies are those of an address.
 	Latencies(addr aoe.Addr) (target.Latencies, bool)
-	// Trace tells of each request to an address, until it is closed.
-	Trace(addr aoe.Addr) (*target.Trace, error)
+	// Trace is what was recorded of an address, nil if nothing was.
+	Trace(addr aoe.Addr) (*target.Trace, bool)
 	// Clients are the initiators of an interface, latest first.
 	Clients(netif string) []target.Client
 	// Interfaces are those that have ports, by name.

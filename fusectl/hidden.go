@@ -29,7 +29,7 @@ func Hide(dir string, e Engine, o Options) (*Hidden, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("serve the control tree: %w", err), unix.Close(mount))
 	}
-	return &Hidden{mount: mount, server: &Server{fuse: served, point: mountPoint{dir: dir}, end: tree.end, removed: make(chan struct{})}}, nil
+	return &Hidden{mount: mount, server: &Server{fuse: served, point: mountPoint{dir: dir}, removed: make(chan struct{})}}, nil
 }
 
 // Close gives up a tree that was not placed.

@@ -1,7 +1,6 @@
 package fusectl
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +25,6 @@ const (
 type Server struct {
 	fuse    *fuse.Server
 	point   mountPoint
-	end     context.CancelFunc // of who waits for more to read
 	once    sync.Once
 	err     error
 	removed chan struct{} // closed when the mount point is free
@@ -46,7 +44,7 @@ func Mount(dir string, e Engine, o Options) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mount the control tree at %s: %w", dir, err), point.discard())
 	}
-	s := &Server{fuse: server, point: point, end: tree.end, removed: make(chan struct{})}
+	s := &Server{fuse: server, point: point, removed: make(chan struct{})}
 	go s.await()
 	return s, nil
 }
@@ -98,9 +96,8 @@ func newTree(e Engine, o Options) *tree {
 		o.Events = NewEvents()
 		o.Logger.AddHook(o.Events)
 	}
-	life, end := context.WithCancel(context.Background())
 	return &tree{engine: e, log: o.Logger, events: o.Events, group: o.Group, started: time.Now(), readme: []byte(Help()),
-		save: o.Save, settle: o.Settle, restores: &restores{}, life: life, end: end}
+		save: o.Save, settle: o.Settle, restores: &restores{}}
 }
 
 // await tidies up after someone else's umount as well.
@@ -121,7 +118,6 @@ func (s *Server) Unmount() error {
 		return nil
 	default:
 	}
-	s.end()
 	err := unix.Unmount(s.point.dir, unix.UMOUNT_NOFOLLOW)
 	if errors.Is(err, unix.EBUSY) {
 		err = unix.Unmount(s.point.dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)

@@ -33,8 +33,8 @@ func (n *fileNode) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32,
 		}
 		h.writer = &writer{tree: n.tree, path: n.path, file: n.file, subject: n.subject}
 	}
-	if n.file.open != nil {
-		return n.openStream()
+	if n.file.trace != nil && access == unix.O_RDONLY {
+		return &traceHandle{node: n}, fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH, 0
 	}
 	if access == unix.O_RDONLY && n.file.read != nil && !h.refresh() {
 		return nil, 0, unix.ENOENT
@@ -61,6 +61,15 @@ func (n *fileNode) fill(out *fuse.Attr) syscall.Errno {
 	switch {
 	case n.file.follow:
 		size, changed = n.tree.events.size()
+	case n.file.trace != nil:
+		trace, ok := n.file.trace(n.tree, n.subject)
+		if !ok {
+			return unix.ENOENT
+		}
+		if trace != nil {
+			_, length, at := trace.Stat()
+			size, changed = int(length), at
+		}
 	case n.file.read != nil && !n.file.long:
 		text, ok := n.file.text(n.tree, n.subject)
 		if !ok {

@@ -36,15 +36,13 @@ var latencyFile = &file{
 }
 
 var traceFile = &file{
-	name: "trace", about: "each request while it is read, which waits for the next: cat it; for root alone", private: true,
-	gives: "TIME MAC INTERFACE OPERATION LBA SECTORS OUTCOME MICROSECONDS, a line a request",
-	open: func(t *tree, s subject) (stream, error) {
-		trace, err := t.engine.Trace(s.addr)
-		if err != nil {
-			return nil, err
-		}
-		return &traceStream{trace: trace}, nil
+	name: "trace", about: "records the last requests to the address, until the export goes; not saved; for root alone", private: true,
+	takes: []string{native.TraceGrammar}, value: true,
+	gives: "TIME MAC INTERFACE OPERATION LBA SECTORS OUTCOME MICROSECONDS, a line a request; tail -f works",
+	parse: func(_ *tree, s subject, line, _ string) (target.Operation, error) {
+		return native.ParseTrace(s.addr, line)
 	},
+	trace: func(t *tree, s subject) (*target.Trace, bool) { return t.engine.Trace(s.addr) },
 }
 
 var clientsFile = &file{

@@ -1,7 +1,6 @@
 package fusectl
 
 import (
-	"context"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -21,9 +20,6 @@ type tree struct {
 	readme  []byte
 	save    func() error // as in Options
 	settle  func()
-	// life ends when the tree is unmounted, by end.
-	life context.Context
-	end  context.CancelFunc
 	// restores is the one thing that changes.
 	restores *restores
 }
@@ -72,8 +68,8 @@ type file struct {
 	// long texts show a size of 0, as in procfs: making them to measure them
 	// would slow down everyone who opens the file.
 	long bool
-	// open gives what is no text of a moment, but goes on: readers wait for it.
-	open func(t *tree, s subject) (stream, error)
+	// trace is what a file shows that grows while it is read; of trace only.
+	trace func(t *tree, s subject) (*target.Trace, bool)
 	// private files are for root, and the group that may write, alone.
 	private bool
 	// follow lets a reader at the end see what is added later; of log only.
@@ -96,7 +92,7 @@ type file struct {
 func (f *file) writable() bool { return f.parse != nil }
 
 // steady reports whether the attributes of the file never change.
-func (f *file) steady() bool { return f.long || f.read == nil }
+func (f *file) steady() bool { return f.long || f.read == nil && f.trace == nil }
 
 // text is what an opened file reads as; false: the object is gone, or the file
 // is not for reading.
@@ -112,9 +108,9 @@ func (f *file) text(t *tree, s subject) ([]byte, bool) {
 func (f *file) mode(t *tree) uint32 {
 	switch {
 	case f.private && t.group != 0:
-		return 0o440
+		return 0o660
 	case f.private:
-		return 0o400
+		return 0o600
 	case !f.writable():
 		return 0o444
 	case t.group != 0:

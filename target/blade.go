@@ -76,7 +76,6 @@ func (t *Target) linkBlade(b *blade) {
 func (t *Target) unlinkBlade(b *blade) {
 	delete(t.blades, b.addr)
 	b.drive.blades.remove(&b.place)
-	b.endTraces()
 }
 
 // unlinkUnused takes d out of the model if Export made it and no address leads

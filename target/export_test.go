@@ -31,8 +31,9 @@ func BorrowNumber(t *Target, netif string, i int) *Borrowed {
 	return b
 }
 
-func (b *Borrowed) Turn() bool { return b.w.turn() }
-func (b *Borrowed) Return()    { close(b.back) }
+func (b *Borrowed) Target() *Target { return b.t }
+func (b *Borrowed) Turn() bool      { return b.w.turn() }
+func (b *Borrowed) Return()         { close(b.back) }
 
 // Hear counts a request of a host at a second of Unix time.
 func (b *Borrowed) Hear(a aoe.Addr, src aoe.MAC, second uint32) {

@@ -90,10 +90,11 @@ type blade struct {
 	drive    *drive
 	bindings []*binding // guarded by Target.mu
 	rules    atomic.Pointer[rules]
-	rulesMu  sync.Mutex    // serialises changes of rules and ahead
-	ahead    []*rules      // with changes by initiators that are not durable yet, each with all before it; guarded by rulesMu; see keep.go
-	ports    []*port       // that have the rules, too; guarded by rulesMu
-	place    place[*blade] // in drive.blades
+	rulesMu  sync.Mutex            // serialises changes of rules and ahead
+	ahead    []*rules              // with changes by initiators that are not durable yet, each with all before it; guarded by rulesMu; see keep.go
+	ports    []*port               // that have the rules, too; guarded by rulesMu
+	trace    atomic.Pointer[Trace] // what was recorded last; nil: nothing
+	place    place[*blade]         // in drive.blades
 }
 
 // rules is what the protocol and the administrator keep for one address. It is
@@ -105,9 +106,9 @@ type rules struct {
 	accept  []aoe.MAC // configured: these alone are answered
 	deny    []aoe.MAC // configured: these are not
 	access  *permissions
-	loud    bool  // configured: announced to all, whatever the rest says
-	edit    *edit // the last change by an initiator; nil: none so far
-	traces  []*Trace
+	loud    bool   // configured: announced to all, whatever the rest says
+	edit    *edit  // the last change by an initiator; nil: none so far
+	trace   *Trace // what records the requests; nil: nothing
 }
 
 // admits reports whether src gets any answer.

@@ -38,7 +38,7 @@ func (w *worker) frame(t *table, frame []byte) {
 // admits, which a host that lists shut out does not pass, and for gate, see there.
 func (w *worker) request(p *port, h aoe.Header, frame []byte) {
 	rules := p.rules.Load()
-	if len(rules.traces) > 0 && !w.tracing {
+	if rules.trace != nil && !w.tracing {
 		w.traced(p, rules, h, frame)
 		return
 	}

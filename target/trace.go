@@ -1,32 +1,30 @@
 package target
 
 import (
-	"context"
-	"errors"
-	"io"
-	"slices"
-	"sync"
+	"fmt"
 	"time"
 
 	"vbladefs/target/aoe"
 	"vbladefs/target/ata"
 )
 
-// A Trace is told of each request to one address while it is open. Workers append to a
-// buffer of fixed size, under a lock that a reader takes only to exchange the buffer
-// for an empty one; what has no room is counted. Where no Trace is open, a request costs
-// one look at the rules of its port, which it needs anyway.
-//
-//	worker ─add─▶ filling ─exchange─▶ Read
+// This file has workers tell a Trace (trace_ring.go) of what they serve. Where nothing is
+// recorded, a request costs one look at the rules of its port, which it needs anyway.
 
-// traceRoom is how many events wait for a reader, at most.
-const traceRoom = 4096
+// How many requests are recorded.
+const (
+	DefaultTraceRequests = 1024
+	MaxTraceRequests     = 65536   // of one address
+	maxTracedRequests    = 1 << 20 // of all: some 120 MB
+)
 
-// maxTraces is how many readers an address may have.
-const maxTraces = 8
-
-// ErrTraced is the refusal of more readers than there may be.
-var ErrTraced = errors.New("too many readers of one trace")
+// SetTrace begins to record the requests to the blade at Addr, from nothing, or ends
+// that; what was recorded can be read until the next recording, or the blade goes.
+type SetTrace struct {
+	Addr     aoe.Addr
+	Requests int                   // the last so many, at most MaxTraceRequests; 0: end
+	Length   func(*TraceEvent) int // of a request in a file; workers call it. Needed to begin.
+}
 
 // TraceOutcome is what became of a request.
 type TraceOutcome uint8
@@ -57,101 +55,48 @@ type TraceEvent struct {
 	Took      time.Duration // of a transfer, since its frame was taken
 }
 
-// Trace is an open trace. Read and Close may be called concurrently.
-type Trace struct {
-	blade *blade
-	more  chan struct{} // holds one when filling may have something
-	ended chan struct{}
-	end   sync.Once
-
-	mu      sync.Mutex
-	filling []TraceEvent
-	dropped uint64
+func (op SetTrace) apply(t *Target) error {
+	b := t.blades[op.Addr]
+	switch {
+	case b == nil:
+		return noBlade(op.Addr)
+	case op.Requests == 0:
+		b.stopTrace()
+		return nil
+	case op.Requests < 0 || op.Requests > MaxTraceRequests:
+		return fmt.Errorf("%w: %d requests: want 1-%d", ErrRange, op.Requests, MaxTraceRequests)
+	}
+	room := maxTracedRequests - op.Requests
+	for _, other := range t.blades {
+		if other != b {
+			room -= other.trace.Load().room()
+		}
+	}
+	if room < 0 {
+		return fmt.Errorf("%w: %d requests of all addresses are recorded at most; end some, or record fewer", ErrFull, maxTracedRequests)
+	}
+	tr := NewTrace(op.Requests, op.Length)
+	b.trace.Store(tr)
+	b.change(func(r *rules) { r.trace = tr })
+	return nil
 }
 
-// Trace tells of requests to an address from now on; the caller closes it. A few may
-// be open for one address.
-func (t *Target) Trace(addr aoe.Addr) (*Trace, error) {
+// stopTrace has workers record no more.
+func (b *blade) stopTrace() {
+	b.change(func(r *rules) { r.trace = nil })
+	b.trace.Load().shrink()
+}
+
+// Trace is what was recorded of an address, nil if nothing was; false: there is no such
+// address.
+func (t *Target) Trace(addr aoe.Addr) (*Trace, bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	b := t.blades[addr]
 	if b == nil {
-		return nil, noBlade(addr)
+		return nil, false
 	}
-	tr := &Trace{blade: b, more: make(chan struct{}, 1), ended: make(chan struct{}), filling: make([]TraceEvent, 0, traceRoom)}
-	err := ErrTraced
-	b.change(func(r *rules) {
-		if len(r.traces) < maxTraces {
-			r.traces, err = append(slices.Clone(r.traces), tr), nil
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return tr, nil
-}
-
-// Close ends the trace; a Read that waits returns.
-func (tr *Trace) Close() error {
-	tr.stop()
-	tr.blade.change(func(r *rules) {
-		r.traces = slices.DeleteFunc(slices.Clone(r.traces), func(o *Trace) bool { return o == tr })
-	})
-	return nil
-}
-
-// stop has Read return io.EOF once it has read what there is.
-func (tr *Trace) stop() { tr.end.Do(func() { close(tr.ended) }) }
-
-// endTraces ends those of a blade that is going.
-func (b *blade) endTraces() {
-	for _, tr := range b.rules.Load().traces {
-		tr.stop()
-	}
-}
-
-// Read waits for events and returns them, with how many were lost since the last call
-// for want of room. spare, what an earlier call returned, is filled next. Its error is
-// that of ctx, or io.EOF when the address is gone.
-func (tr *Trace) Read(ctx context.Context, spare []TraceEvent) (events []TraceEvent, lost uint64, err error) {
-	if cap(spare) < traceRoom {
-		spare = make([]TraceEvent, 0, traceRoom)
-	}
-	for {
-		select {
-		case <-tr.more:
-		case <-ctx.Done():
-			return nil, 0, ctx.Err()
-		case <-tr.ended:
-			err = io.EOF
-		}
-		tr.mu.Lock()
-		events, lost = tr.filling, tr.dropped
-		if len(events)+int(lost) > 0 {
-			tr.filling, tr.dropped = spare[:0], 0
-			tr.mu.Unlock()
-			return events, lost, nil
-		}
-		tr.mu.Unlock()
-		if err != nil {
-			return nil, 0, err
-		}
-	}
-}
-
-// add is called by workers.
-func (tr *Trace) add(e *TraceEvent) {
-	tr.mu.Lock()
-	if len(tr.filling) < traceRoom {
-		tr.filling = append(tr.filling, *e)
-	} else {
-		tr.dropped++
-	}
-	tr.mu.Unlock()
-	select {
-	case tr.more <- struct{}{}:
-	default:
-	}
+	return b.trace.Load(), true
 }
 
 // fate is what became of a request that w has looked at.
@@ -165,11 +110,11 @@ func (w *worker) traced(p *port, rules *rules, h aoe.Header, frame []byte) {
 	w.fate, w.tracing = fate{}, true
 	w.request(p, h, frame)
 	w.tracing = false
-	w.traceRequest(rules.traces, h, frame)
+	w.traceRequest(rules.trace, h, frame)
 }
 
 // traceRequest tells of a request that needed no transfer, or was refused one.
-func (w *worker) traceRequest(traces []*Trace, h aoe.Header, frame []byte) {
+func (w *worker) traceRequest(tr *Trace, h aoe.Header, frame []byte) {
 	if w.fate.outcome == underWay {
 		return // or answered by now, which answer has told of
 	}
@@ -182,25 +127,21 @@ func (w *worker) traceRequest(traces []*Trace, h aoe.Header, frame []byte) {
 			e.LBA, e.Sectors = q.LBA, q.Sectors
 		}
 	}
-	for _, tr := range traces {
-		tr.add(&e)
-	}
+	tr.Add(&e)
 }
 
 // traceTransfer tells of a transfer that is answered, or dropped at last.
 func (w *worker) traceTransfer(r *request, outcome TraceOutcome, code uint8) {
-	if traces := r.port.rules.Load().traces; len(traces) > 0 {
-		w.tellTransfer(traces, r, outcome, code)
+	if tr := r.port.rules.Load().trace; tr != nil {
+		w.tellTransfer(tr, r, outcome, code)
 	}
 }
 
-func (w *worker) tellTransfer(traces []*Trace, r *request, outcome TraceOutcome, code uint8) {
+func (w *worker) tellTransfer(tr *Trace, r *request, outcome TraceOutcome, code uint8) {
 	e := TraceEvent{At: time.Now(), Host: r.header.Dst, Interface: w.netif.name(), Command: aoe.CmdATA, ATA: r.ata.Command,
 		Action: transferAction(r.op), LBA: r.lba - r.port.window.first, Sectors: r.sectors, Outcome: outcome, Code: code}
 	e.Took = e.At.Sub(w.began) - time.Duration(r.began)
-	for _, tr := range traces {
-		tr.add(&e)
-	}
+	tr.Add(&e)
 }
 
 // transferAction is what op is called in a trace.

@@ -41,10 +41,11 @@ func TestPermissionsOfTheTree(t *testing.T) {
 			case entry.Type()&fs.ModeSymlink != 0:
 				wantMode = 0o777
 			case entry.Name() == "trace": // tells what others read and write
-				wantMode = 0o400
+				wantMode = 0o600
 				if flags != nil {
-					wantMode, wantGroup = 0o440, group
+					wantMode, wantGroup = 0o660, group
 				}
+				files, writable = append(files, path), append(writable, path)
 			case entry.IsDir():
 				wantMode = 0o755
 				folders = append(folders, path)

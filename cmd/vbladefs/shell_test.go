@@ -94,13 +94,13 @@ func (d *daemon) lastEvent() string {
 }
 
 // tree is the whole tree as text, but for what changes by itself: the log, the
-// counters, which announcements move, and traces, which have no end.
+// counters, which announcements move.
 func (d *daemon) tree() string {
 	d.t.Helper()
 	var b strings.Builder
 	err := filepath.WalkDir(d.dir, func(path string, entry fs.DirEntry, err error) error {
 		name := entry.Name()
-		if err != nil || name == "log" || name == "stats" || name == "trace" {
+		if err != nil || name == "log" || name == "stats" {
 			return err
 		}
 		info, err := entry.Info()

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -202,29 +203,68 @@ func TestTopOnATerminal(t *testing.T) {
 	}
 }
 
-// TestTraceOfAnExport: cat shows each request of a client while it is there.
+// TestTraceOfAnExport: once it is asked for, cat shows the last requests of a client, and
+// ends; tail -f shows each as it comes, also when the next recording begins.
 func TestTraceOfAnExport(t *testing.T) {
 	t.Parallel()
 	d, c, _ := watched(t)
-	x := c.open("0.1")
-	cmd := exec.Command("cat", d.dir+"/targets/e0.1/trace")
+	x, trace := c.open("0.1"), "targets/e0.1/trace"
+	reads := func(lbas ...int) {
+		t.Helper()
+		for _, lba := range lbas {
+			if _, err := x.ReadAt(make([]byte, 512), 512*int64(lba)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	reads(1)
+	if got := d.read(trace); got != "" {
+		t.Errorf("before it is asked for: %q", got)
+	}
+	d.echo("1 3", trace)
+	reads(2)
+	if got, want := d.read(trace), " "+c.mac.String()+" eth0 read 2 1 ok "; strings.Count(got, "\n") != 1 || !strings.Contains(got, want) {
+		t.Errorf("got %q, want a line with %q", got, want)
+	}
+	tail := exec.Command("tail", "-f", "-s", "0.1", d.dir+"/"+trace)
 	said := &output{}
-	cmd.Stdout, cmd.Stderr = said, said
-	if err := cmd.Start(); err != nil {
+	tail.Stdout, tail.Stderr = said, said
+	if err := tail.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	d.await("the first read shows", func() bool {
-		if _, err := x.ReadAt(make([]byte, 4096), 8192); err != nil {
-			t.Fatal(err)
-		}
-		return strings.Contains(said.String(), " "+c.mac.String()+" eth0 read 16 8 ok ")
-	})
+	defer func() { _ = tail.Process.Kill(); _ = tail.Wait() }()
+	shows := func(want string) {
+		t.Helper()
+		d.await("tail shows "+want, func() bool { return strings.Contains(said.String(), want) })
+	}
+	shows(" read 2 1 ok ")
+	for lba := range 5 {
+		reads(10 + lba)
+		shows(fmt.Sprintf(" read %d 1 ok ", 10+lba))
+	}
 	if _, err := x.WriteAt(make([]byte, 512), 0); err != nil {
 		t.Fatal(err)
 	}
-	d.await("the write shows", func() bool { return strings.Contains(said.String(), " "+c.mac.String()+" eth0 write 0 1 ok ") })
-	if latency := d.read("targets/e0.1/latency"); !strings.Contains(latency, "write count 1\n") || strings.Contains(latency, "read count 0\n") {
+	shows(" write 0 1 ok ")
+	if got := said.String(); strings.Count(got, "\n") != 7 || strings.Contains(got, "truncated") {
+		t.Errorf("tail says %q", got)
+	}
+	lines := strings.SplitAfter(d.read(trace), "\n")
+	if len(lines) != 5 || lines[0] != "# 4 requests are not kept\n" || !strings.Contains(lines[1], " read 13 1 ok ") || !strings.Contains(lines[3], " write 0 1 ok ") {
+		t.Errorf("the last three: %q", lines)
+	}
+	d.echo("0", trace)
+	reads(20)
+	if got := d.read(trace); strings.Contains(got, "read 20 ") || !strings.Contains(got, " write 0 1 ok ") {
+		t.Errorf("after the end: %q", got)
+	}
+	d.echo("1", trace)
+	reads(21)
+	shows(" read 21 1 ok ")
+	if got := d.read(trace); strings.Count(got, "\n") != 1 {
+		t.Errorf("the next recording: %q", got)
+	}
+	if latency := d.read("targets/e0.1/latency"); !strings.Contains(latency, "write count 1\n") || !strings.Contains(latency, "read count 9\n") {
 		t.Errorf("latency says\n%s", latency)
 	}
 }

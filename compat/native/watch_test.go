@@ -1,6 +1,7 @@
 package native
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -76,8 +77,41 @@ func TestAppendTrace(t *testing.T) {
 		if got := string(AppendTrace(nil, &tt.e)); got != head+tt.want+"\n" {
 			t.Errorf("got %q, want …%q", got, tt.want)
 		}
+		if got, want := traceLength(&tt.e), len(head+tt.want+"\n"); got != want {
+			t.Errorf("%q has length %d: want %d", tt.want, got, want)
+		}
+		if n := testing.AllocsPerRun(10, func() { traceLength(&tt.e) }); n != 0 {
+			t.Errorf("%q: %v allocations", tt.want, n)
+		}
 	}
-	if got := string(AppendLost(nil, 7)); !strings.HasPrefix(got, "# 7 requests are missing") || !strings.HasSuffix(got, "\n") {
+	if got := string(AppendLost(nil, 7)); got != "# 7 requests are not kept\n" {
 		t.Errorf("got %q", got)
 	}
+	shortest := AppendTrace(nil, &target.TraceEvent{Interface: "a", Action: "read", Outcome: target.TraceDone})
+	if lost := AppendLost(nil, math.MaxUint64); len(lost) > len(shortest) { // or a file would be longer than it says
+		t.Errorf("%q is longer than %q", lost, shortest)
+	}
+}
+
+func TestParseTrace(t *testing.T) {
+	for _, tt := range []struct {
+		value    string
+		requests int
+	}{{"1\n", target.DefaultTraceRequests}, {"1 1", 1}, {"1\t0x10\n", 16}, {"1 65536", 65536}, {"0", 0}, {" 0 \n", 0}} {
+		op, err := ParseTrace(addr, tt.value)
+		got, _ := op.(target.SetTrace)
+		if err != nil || got.Addr != addr || got.Requests != tt.requests || (got.Length == nil) != (tt.requests == 0) {
+			t.Errorf("%q: %+v, %v", tt.value, op, err)
+		}
+	}
+	parse := func(value string) (target.Operation, error) { return ParseTrace(addr, value) }
+	testParse(t, parse, []parseTest{
+		{line: "", column: 1, reason: "nothing written: want 1 [REQUESTS]"},
+		{line: "on", column: 1, reason: `trace "on": want 1 [REQUESTS]`},
+		{line: "2", column: 1, reason: "want 1 [REQUESTS]"},
+		{line: "1 0", column: 3, reason: "want 1 to 65536"},
+		{line: "1 65537", column: 3, reason: "want 1 to 65536"},
+		{line: "1 2 3", column: 5, reason: "one word too many"},
+		{line: "0 3", column: 3, reason: "one word too many"},
+	})
 }
