@@ -205,6 +205,10 @@ type Parts struct {
 	// PinThread binds the calling thread to a processor. It may be nil when
 	// Config.CPUs is empty.
 	PinThread func(cpu int) error
+	// UsualTurns has the calling thread, a worker's, run as long at a time as threads of
+	// other processes do, where those of this one come sooner and run shorter. It may
+	// be nil.
+	UsualTurns func() error
 	// OpenQueue opens an I/O queue for one worker.
 	OpenQueue func() (Queue, error)
 	// Identify names the file or device that path leads to, the same for every

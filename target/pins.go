@@ -36,6 +36,17 @@ func (p *pins) release(cpu int) {
 	p.used[cpu]--
 }
 
+// takeTurns has the thread of w, which is the calling one, give way to the others of
+// this process: they have little to do, and somebody waits for it.
+func (w *worker) takeTurns() {
+	if w.target.parts.UsualTurns == nil {
+		return
+	}
+	if err := w.target.parts.UsualTurns(); err != nil {
+		w.target.log.WithError(err).Debugf("a worker of %s takes the same turns as other threads", w.netif.name())
+	}
+}
+
 // pin binds the thread of w, which is the calling one, to its processor.
 func (w *worker) pin() {
 	if w.cpu == noCPU {

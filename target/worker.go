@@ -110,6 +110,7 @@ func (w *worker) run() {
 	runtime.LockOSThread()
 	defer close(w.done)
 	w.pin()
+	w.takeTurns()
 	for turns := 0; !w.stopped; turns++ {
 		if turns%clockTurns == 0 {
 			w.tick(time.Now())

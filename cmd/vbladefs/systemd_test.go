@@ -146,6 +146,11 @@ func TestUnitSystemCalls(t *testing.T) {
 		put(t, x, disk, 1000, 50000)
 		checkBytes(t, "in the sandbox", readAll(t, x), disk)
 		checkFile(t, path, disk)
+		usual := 1
+		if slices.Contains(flags, "-workers") {
+			usual = 2
+		}
+		checkTurns(t, d.cmd.Process.Pid, usual)
 		if code := d.stop(syscall.SIGTERM); code != 0 {
 			t.Errorf("exit code %d, want 0", code)
 		}

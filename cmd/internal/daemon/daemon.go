@@ -17,6 +17,7 @@ import (
 
 	"vbladefs/cmd/internal/claims"
 	"vbladefs/cmd/internal/engine"
+	"vbladefs/cmd/internal/turns"
 	"vbladefs/fusectl"
 	"vbladefs/target"
 	"vbladefs/target/aoe"
@@ -51,6 +52,9 @@ func Start(o engine.Options) *Daemon { return StartWith(claims.Open(o.Log), o) }
 func StartWith(c *claims.Claims, o engine.Options) *Daemon {
 	o.Claims = c
 	raiseFileLimit()
+	if err := turns.Shorten(); err != nil { // a sandbox may refuse it
+		o.Log.WithError(err).Info("the control tree waits its turn behind the data, on a busy machine for some milliseconds")
+	}
 	// A worker keeps its processor while it is busy. With no more than one the
 	// runtime would let the goroutines behind it wait for milliseconds; with more
 	// it leaves their turns to the kernel.

@@ -16,6 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
+	"vbladefs/cmd/internal/turns"
 	"vbladefs/disk"
 	"vbladefs/netio"
 	"vbladefs/target"
@@ -57,6 +58,7 @@ func New(o Options) *target.Target {
 			return group{g, netif}, nil
 		},
 		PinThread:       pinThread,
+		UsualTurns:      turns.Usual,
 		OpenQueue:       queueOpener(o, disk.NewQueue),
 		Identify:        identify,
 		OpenStore:       storeOpener(o.Inherit),
