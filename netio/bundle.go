@@ -91,6 +91,9 @@ func (b *bundle) Only(from, until int64) {
 	}
 }
 
+func (b *bundle) Alone() bool   { return false }
+func (b *bundle) Arrived() bool { return true }
+
 func (b *bundle) Close() (err error) {
 	if b.poll >= 0 {
 		err = unix.Close(b.poll)

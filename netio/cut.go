@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// One ring link can take the place of another on the same interface, without losing a frame or bringing one twice: both are
+// One link can take the place of another on the same interface, without losing a frame or bringing one twice: both are
 // open for a while, so that each frame comes to both, and a moment is chosen. What came before is the old one's, and what came
 // later the new one's:
 //
@@ -39,6 +39,12 @@ func (l *ringLink) Skip() {
 
 // skipMost ends a Skip that frames come faster than.
 const skipMost = 10 * time.Millisecond
+
+// Alone tells whether frames that come here come to no other link.
+func (l *ringLink) Alone() bool { return false }
+
+// Arrived reports whether Receive finds all that came to the link up to now.
+func (l *ringLink) Arrived() bool { return true }
 
 // Only has Receive bring only the frames that came from one moment on and before another, in nanoseconds of CLOCK_REALTIME;
 // 0 is no bound. The first bound is no more when it is ten seconds old, or the clock was set back behind it.

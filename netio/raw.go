@@ -18,8 +18,7 @@ import (
 // that some wait.
 //
 // What cannot be avoided here: a copy each way, a system call per frame sent and one or two per frame
-// received, and about ten small allocations per frame inside the library (addresses and closures). The
-// library also leaves the socket's receive buffer at the system's default; the pool makes up for it.
+// received, and about ten small allocations per frame inside the library (addresses and closures).
 type rawLink struct {
 	netif   string
 	conn    *raw.Conn
@@ -55,8 +54,23 @@ func openRaw(ifi Interface, o Options) (Link, error) {
 	if err := l.rx.init(ifi.MTU, o.RingBytes); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	growRaw(conn, o.RingBytes)
 	l.reader.Go(func() { l.rx.read(conn) })
 	return l, nil
+}
+
+// growRaw gives the socket room for what comes while the reader waits for a processor: the system's default is 200 small
+// frames, or 20 large ones. Where it cannot be had, the pool alone makes up for it.
+func growRaw(conn *raw.Conn, bytes int) {
+	socket, err := rawSocket(conn)
+	if err != nil {
+		return
+	}
+	_ = socket.Control(func(fd uintptr) {
+		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, bytes) != nil { // needs CAP_NET_ADMIN
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, bytes)
+		}
+	})
 }
 
 func rawOpenError(ifi Interface, err error) error {

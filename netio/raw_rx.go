@@ -28,6 +28,7 @@ type rawReceiver struct {
 	full     chan rawFrame
 	lent     []int
 	done     chan struct{} // closed by Close
+	cut      rawCut
 
 	event     int         // eventfd, readable while frames wait
 	signalled atomic.Bool // event has been made readable and not yet emptied
@@ -36,10 +37,12 @@ type rawReceiver struct {
 	failure   atomic.Pointer[error] // why the reader stopped
 }
 
-// rawFrame is a received frame: its slot and length, and when the reader got it, as time since opened.
+// rawFrame is a received frame: its slot and length, when the reader got it, as time since opened, and the kernel's stamp,
+// 0 while none is wanted.
 type rawFrame struct {
 	slot, length int
 	at           time.Duration
+	stamp        int64
 }
 
 func (r *rawReceiver) init(mtu, ringBytes int) error {
@@ -102,7 +105,12 @@ func (r *rawReceiver) read(conn *raw.Conn) {
 			r.signal()
 			return
 		}
-		r.full <- rawFrame{slot, length, time.Since(r.opened)} // never waits: there are as many places as slots
+		f := rawFrame{slot: slot, length: length, at: time.Since(r.opened)}
+		if r.cut.stamps.Load() {
+			f.stamp, _ = r.cut.stamp() // it could once
+		}
+		r.full <- f // never waits: there are as many places as slots
+		r.cut.read.Add(1)
 		r.signal()
 	}
 }
@@ -116,6 +124,7 @@ func (r *rawReceiver) readFrame(conn *raw.Conn, slot int) (int, error) {
 		switch {
 		case err == nil && n > r.maxFrame:
 			r.skipped.Add(1)
+			r.cut.read.Add(1)
 		case err == nil && n >= ethernetHeaderBytes:
 			if r.down.Load() {
 				r.down.Store(false)
@@ -124,7 +133,9 @@ func (r *rawReceiver) readFrame(conn *raw.Conn, slot int) (int, error) {
 		case errors.Is(err, unix.ENETDOWN):
 			r.down.Store(true)
 			r.signal() // the owner looks whether the interface still exists
-		case err == nil, errors.Is(err, unix.EINTR):
+		case err == nil:
+			r.cut.read.Add(1)
+		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
 			time.Sleep(time.Millisecond)
 		default:
@@ -165,8 +176,11 @@ func (r *rawReceiver) drain(frames [][]byte) (n int) {
 			if now == 0 {
 				now = time.Since(r.opened)
 			}
-			if now-f.at > maxWaitNanos {
-				r.skipped.Add(1)
+			others := r.cut.from|r.cut.until != 0 && r.cut.elsewhere(time.Now().UnixNano(), f.stamp)
+			if others || now-f.at > maxWaitNanos {
+				if !others {
+					r.skipped.Add(1)
+				}
 				r.free <- f.slot
 				continue
 			}

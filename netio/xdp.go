@@ -43,6 +43,8 @@ type xdpLink struct {
 	source [6]byte // of the last frame sent
 	query  macQuery
 
+	turnedAway chan struct{} // closed when what came before Only had an end is there; nil: it had none
+
 	skipped atomic.Uint64 // frames that came, but were too large or stale
 
 	statsMu     sync.Mutex // guards what ReceiveDrops needs while another goroutine may Close
@@ -117,10 +119,6 @@ func (l *xdpLink) noticeSource(headers [][]byte) {
 func (l *xdpLink) FD() int      { return l.pollable }
 func (l *xdpLink) Kind() string { return "xdp" }
 
-// Stamp, Skip and Only do nothing: what comes here comes to no packet socket, and waits for its owner.
-func (l *xdpLink) Stamp(bool) error  { return nil }
-func (l *xdpLink) Skip()             {}
-func (l *xdpLink) Only(int64, int64) {}
 func (l *xdpLink) SendDrops() uint64 { return l.tx.drops.Load() + l.packets.drops.Load() }
 
 func (l *xdpLink) ReceiveDrops() uint64 {
