@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -11,6 +12,7 @@ import (
 // the same stores beside this one:
 //
 //	Hold ─▶ what there is stays so, requests are served
+//	     Carry ─▶ by links that can be handed over
 //	     Rest ─▶ all requests that were taken are answered, others wait in the links
 //	          Links ─▶ the other process goes on with them, or GoOn
 //	Release ─▶ all is as before; or End ─▶ nothing happens here any more
@@ -74,6 +76,26 @@ func (h *Handover) WriteThrough() (keys []string) {
 		}
 	}
 	return keys
+}
+
+// Carry has links that can be handed over (Parts.OpenCarrier) take the place of
+// those that cannot. Requests are served meanwhile, and go on to be by the new
+// links; after Release ReplaceStandIns has the wanted ones return. Where it fails
+// the old ones stay.
+func (h *Handover) Carry(can func([]Link) bool) (err error) {
+	t := h.target
+	if t.parts.OpenCarrier == nil {
+		return nil
+	}
+	for name, links := range h.Links() {
+		if can(links) {
+			continue
+		}
+		if failed := t.replace(t.netifs[name], t.parts.OpenCarrier); failed != nil {
+			err = errors.Join(err, fmt.Errorf("interface %s: %w", name, failed))
+		}
+	}
+	return err
 }
 
 // restless is how long Rest waits while no request finishes: a drive that is slow

@@ -44,8 +44,12 @@ type Cutter interface {
 	// Skip passes over what waits, as the other link brings it.
 	Skip()
 	// Only has Receive bring only what came from one moment on and before another, in
-	// nanoseconds of CLOCK_REALTIME; 0 is no bound.
+	// nanoseconds of CLOCK_REALTIME; 0 is no bound. Alone: from now on, instead of until.
 	Only(from, until int64)
+	// Alone tells whether frames that come here come to no other link, whenever they come.
+	Alone() bool
+	// Arrived reports whether Receive finds all that came up to now.
+	Arrived() bool
 }
 
 // LinkGroup is the links that the workers of one interface have, one each. It
@@ -202,6 +206,9 @@ type Parts struct {
 	// OpenLinks opens as many links as workers on the named interface, or fewer
 	// where so many cannot be had.
 	OpenLinks func(netif string, workers int) (LinkGroup, error)
+	// OpenCarrier opens a link that another process can go on with, in the place of
+	// one of which it cannot. It may be nil: there is none.
+	OpenCarrier func(netif string) (LinkGroup, error)
 	// PinThread binds the calling thread to a processor. It may be nil when
 	// Config.CPUs is empty.
 	PinThread func(cpu int) error

@@ -19,15 +19,18 @@ func (t *Target) ReplaceStandIns() {
 		if g, ok := n.group.(StandInGroup); t.closed || !ok || !g.StandIn() {
 			continue
 		}
-		if err := t.replace(n); err != nil {
+		if err := t.replace(n, t.open); err != nil {
 			t.log.WithError(err).Warnf("interface %s: frames that come at this moment are lost, and initiators repeat them", n.name())
 			t.linkAnew(n)
 		}
 	}
 }
 
+// open opens the links that an interface is to have.
+func (t *Target) open(netif string) (LinkGroup, error) { return t.parts.OpenLinks(netif, t.workers) }
+
 // replace puts new links in the place of that of the first worker.
-func (t *Target) replace(n *netif) error {
+func (t *Target) replace(n *netif, open func(netif string) (LinkGroup, error)) error {
 	old := n.workers[0].opened.Load()
 	if old == nil {
 		return errors.New("it has gone")
@@ -36,7 +39,7 @@ func (t *Target) replace(n *netif) error {
 	if !ok {
 		return fmt.Errorf("a link of kind %s cannot be replaced while it serves", (*old).Kind())
 	}
-	group, err := t.parts.OpenLinks(n.name(), t.workers)
+	group, err := open(n.name())
 	if err != nil {
 		return err
 	}
@@ -68,8 +71,10 @@ func cutters(links []Link) (list []Cutter, err error) {
 }
 
 func (t *Target) replaceBy(n *netif, group LinkGroup, links []Link, leaving Cutter, coming []Cutter) error {
-	if err := leaving.Stamp(true); err != nil { // it ends with the link
-		return err
+	for _, c := range append(coming[:len(coming):len(coming)], leaving) {
+		if err := c.Stamp(true); err != nil { // it ends with the link
+			return err
+		}
 	}
 	lanes := n.lanes
 	homes, err := t.start(n, group, len(links))
@@ -98,6 +103,9 @@ func (t *Target) replaceBy(n *netif, group LinkGroup, links []Link, leaving Cutt
 		w.link = links[i] // they rest
 	}
 	resume()
+	for _, c := range coming {
+		_ = c.Stamp(false) // its worker may have closed it
+	}
 	t.listen(n)
 	return nil
 }
@@ -132,8 +140,11 @@ func (n *netif) gather(f func(*worker)) (resume func()) {
 // link.
 const stragglers = 500 * time.Microsecond
 
+// arriveWithin bounds how long a link may take to bring what it has.
+const arriveWithin = 100 * time.Millisecond
+
 // finishBefore serves what came up to this moment, closes the link, and returns
-// the moment in nanoseconds of Unix time.
+// the moment in nanoseconds of Unix time; 0 if no other link has what came before.
 func (w *worker) finishBefore(leaving Cutter) int64 {
 	w.serveArrived()
 	now := time.Now()
@@ -141,11 +152,14 @@ func (w *worker) finishBefore(leaving Cutter) int64 {
 	for w.link != nil && w.broken == nil {
 		busy := w.receive() || w.reap()
 		w.send()
-		if !busy && time.Since(now) > stragglers {
+		if late := time.Since(now); !busy && late > stragglers && (leaving.Arrived() || late > arriveWithin) {
 			break
 		}
 	}
 	w.broken = nil
 	w.dropLink()
+	if leaving.Alone() {
+		return 0
+	}
 	return now.UnixNano()
 }

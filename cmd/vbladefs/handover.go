@@ -66,6 +66,9 @@ func (s *source) Offer(ctx context.Context, hello takeover.Hello) (takeover.Offe
 func (s *source) Rest(ctx context.Context) (takeover.Handover, []int, error) {
 	d, h := s.server.daemon, takeover.Handover{}
 	s.server.kept.Hurry(true)
+	if err := s.held.Carry(engine.Shareable); err != nil {
+		s.server.log.WithError(err).Warn("no link that can be handed over takes the place of one that cannot")
+	}
 	err := s.held.Rest(ctx)
 	for try := 1; try < restTries && errors.Is(err, target.ErrNotDrained); try++ {
 		time.Sleep(betweenTries) // requests are served
@@ -109,6 +112,7 @@ func (s *source) Resume(afresh bool) {
 	s.server.kept.Hurry(false)
 	s.held.Release()
 	s.held = nil
+	go s.server.daemon.Settle()
 }
 
 // End refuses commands that wait: they were given to this daemon.

@@ -18,9 +18,18 @@ import (
 // one to go on, with new links: nothing is lost, and nobody gets an error.
 func TestTakeoverByOneThatEnds(t *testing.T) {
 	t.Parallel()
+	for _, kind := range []string{"ring", "raw", "xdp"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			testTakeoverByOneThatEnds(t, kind)
+		})
+	}
+}
+
+func testTakeoverByOneThatEnds(t *testing.T, kind string) {
 	here, there := netiotest.Pair(t, 9000)
 	folder := t.TempDir()
-	d := serve(t, here, "-state="+folder)
+	d := serve(t, here, "-state="+folder, "-link", kind)
 	v := loadOn(t, there, "eth0", 16, d.exports(3)...)
 	for round := range 3 {
 		v.goesOn(50)
@@ -47,6 +56,7 @@ func TestTakeoverByOneThatEnds(t *testing.T) {
 		d.await("it goes on", func() bool {
 			return strings.Count(d.stderr.String(), "nobody has taken over; serving goes on here") == round+1
 		})
+		d.await("it goes on with its own links", func() bool { return strings.HasSuffix(d.servingBy(), "serving by "+kind) })
 	}
 	v.goesOn(50)
 	path, _ := image(t, mib)
@@ -55,12 +65,19 @@ func TestTakeoverByOneThatEnds(t *testing.T) {
 	v.check()
 }
 
+// servingBy is what d has said last of how it serves an interface.
+func (d *daemon) servingBy() string {
+	said := d.stderr.String()
+	said = said[:strings.LastIndex(said, "serving by ")+len("serving by ")+4]
+	return strings.Trim(said, "\"\n")
+}
+
 // A drive that is stuck prevents a take-over, and nobody else notices.
 func TestTakeoverWithAStuckDisk(t *testing.T) {
 	t.Parallel()
 	here, there := netiotest.Pair(t, 9000)
 	state := "-state=" + t.TempDir()
-	d := serve(t, here, state)
+	d := serve(t, here, state, "-link", "raw")
 	path, _, freeze, thaw := frozenDisk(t)
 	v := loadOn(t, there, "eth0", 8, d.exports(2)...)
 	d.echo("add "+path+" 0 1 eth0", "aoeserver")
@@ -77,6 +94,9 @@ func TestTakeoverWithAStuckDisk(t *testing.T) {
 	if code := next.exitCode(); code != 1 || !strings.Contains(next.stderr.String(), "goes on") {
 		t.Errorf("exit code %d; it says\n%s", code, next.stderr)
 	}
+	d.await("it serves by its own link again", func() bool {
+		return strings.Count(d.stderr.String(), "serving by raw") > 1 && strings.HasSuffix(d.servingBy(), "serving by raw")
+	})
 	v.goesOn(50)
 	thaw()
 	d.await("the write is done", func() bool { return d.stat("kvblade/0.1@eth0/stats", "in_flight") == "0" })

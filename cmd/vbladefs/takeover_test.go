@@ -212,10 +212,12 @@ func TestTakeoverByAnother(t *testing.T) {
 			{program, nil, "took over"},
 			{program, []string{"-link", "xdp"}, "took over"},
 		}},
-		{"kinds", true, []changedOptions{
-			{program, []string{"-link", "raw"}, "link of kind raw"},
-			{program, []string{"-link", "raw"}, "cannot be handed over"},
-			{program, []string{"-link", "xdp"}, "took over"},
+		{"kinds", false, []changedOptions{
+			{program, []string{"-link", "raw"}, "serving by raw"},
+			{program, []string{"-link", "raw"}, "serving by raw"},
+			{program, []string{"-link", "xdp"}, "serving by xdp"},
+			{program, []string{"-link", "xdp"}, "serving by xdp"},
+			{program, []string{"-link", "raw"}, "serving by raw"},
 			{program, nil, "took over"},
 		}},
 	} {

@@ -50,6 +50,8 @@ var takeovers = []succession{
 	{name: "the same, 2 interfaces", takes: true, on: setup{"loop", "direct", "uring", "ring", 1, 2, 9000, initiator.RetransmitLinux}},
 	{name: "other rings and workers", takes: true, on: setup{"file", "direct", "sync", "ring", 1, 2, 9000, initiator.RetransmitSame},
 		flags: [][]string{nil, {"-ring", "1m"}, {"-workers", "3"}, {"-workers", "2", "-io", "uring"}}},
+	{name: "other links: raw, xdp, ring", takes: true, on: setup{"file", "writeback", "uring", "ring", 1, 2, 9000, initiator.RetransmitSame},
+		flags: [][]string{nil, {"-link", "raw"}, {"-link", "raw"}, {"-link", "xdp"}, {"-link", "xdp"}, nil, {"-link", "xdp"}, {"-link", "raw"}}},
 }
 
 // run carries the trial out on a goroutine of its own.

@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	crashHead    = "%-26s %6s %9s %10s %10s %12s %8s %6s %7s %9s\n"
-	crashLine    = "%-26s %6d %8.2fs %10d %10d %12d %8d %6d %7d %8.2fs\n"
-	takeoverHead = "%-26s %6s %9s %10s %10s %12s %8s %6s %7s %9s\n"
-	takeoverLine = "%-26s %6d %9d %10d %10d %12d %8d %6d %7d %8.3fs\n"
+	crashHead    = "%-28s %6s %9s %10s %10s %12s %8s %6s %7s %9s\n"
+	crashLine    = "%-28s %6d %8.2fs %10d %10d %12d %8d %6d %7d %8.2fs\n"
+	takeoverHead = "%-28s %6s %9s %10s %10s %12s %8s %6s %7s %9s\n"
+	takeoverLine = "%-28s %6d %9d %10d %10d %12d %8d %6d %7d %8.3fs\n"
 )
 
 // successions does the trials in which one daemon follows the other.

@@ -57,6 +57,7 @@ func New(o Options) *target.Target {
 			}
 			return group{g, netif}, nil
 		},
+		OpenCarrier:     func(netif string) (target.LinkGroup, error) { return openCarrier(netif, o.RingBytes) },
 		PinThread:       pinThread,
 		UsualTurns:      turns.Usual,
 		OpenQueue:       queueOpener(o, disk.NewQueue),

@@ -156,6 +156,29 @@ func (idleGroup) Settle() error                  { return nil }
 func (idleGroup) Start() error                   { return nil }
 func (idleGroup) Close() error                   { return nil }
 
+// carrier is a ring link that stands in for one of another kind, as it can be shared.
+type carrier struct{ group }
+
+func (carrier) StandIn() bool { return true }
+
+func openCarrier(netif string, ringBytes int) (target.LinkGroup, error) {
+	g, err := netio.OpenGroup(netif, 1, netio.Options{Kind: "ring", RingBytes: ringBytes})
+	if err != nil {
+		return nil, err
+	}
+	return carrier{group{g, netif}}, nil
+}
+
+// Shareable tells whether Share can describe links.
+func Shareable(links []target.Link) bool {
+	for _, link := range links {
+		if l, ok := link.(netio.Link); !ok || l.Kind() != "ring" {
+			return false
+		}
+	}
+	return true
+}
+
 // Share describes the links of one interface to the process that inherits them.
 func Share(links []target.Link) (shared []netio.Shared, fds []int, err error) {
 	for _, link := range links {

@@ -10,8 +10,9 @@
 //
 // Both have the stores open at once, the claims (flock(2), O_EXCL) belong to both,
 // and the receive rings are the same memory: no frame is lost, each is carried out
-// by one of the two, and in the order of arrival. Rings of another size or number
-// the new daemon opens when it has taken over, and lets them take the place of those. Before Handover any failure
+// by one of the two, and in the order of arrival. Rings of another size or number, or links of another kind,
+// the new daemon opens when it has taken over, and lets them take the place of those; where the running daemon has no rings,
+// it has let some take the place of its links before. Before Handover any failure
 // leaves the running daemon as it was, and after it the running daemon goes on if
 // the new one dies before it has said Served.
 //
