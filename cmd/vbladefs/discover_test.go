@@ -76,7 +76,7 @@ func TestDiscover(t *testing.T) {
 		return lines(out)
 	}
 	got := table()
-	if len(got) != 2 || !regexp.MustCompile(`^e0\.1 +eth0 +[0-9a-f:]{17} +2M +2 +64 .* my serial +"a \\"config\\""$`).MatchString(got[1]) {
+	if len(got) != 2 || !regexp.MustCompile(`^e0\.1 +eth0 +[0-9a-f:]{17} +2M +2 +64 +EtherDrive\(R\) vblade-kernel +my serial +"a \\"config\\""$`).MatchString(got[1]) {
 		t.Errorf("one target: %q", got)
 	}
 	other, _ := image(t, mib)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"vbladefs/target/aoe"
@@ -26,11 +27,11 @@ const (
 	frameSectors   = 16 // at MTU 9000, as advertised
 )
 
-// TestConformance holds the daemon against PROTOCOL.md §8, row by row.
+// TestConformance holds the daemon against PROTOCOL.md §8, row by row, by every kind of link.
 func TestConformance(t *testing.T) {
-	for _, workers := range []string{"1", "3"} {
-		t.Run("workers "+workers, func(t *testing.T) {
-			w := conformanceRig(t, rigOf(t), workers)
+	for _, flags := range [][]string{{"-workers", "1"}, {"-workers", "3"}, {"-link", "raw"}, {"-link", "xdp"}} {
+		t.Run(strings.TrimPrefix(strings.Join(flags, " "), "-"), func(t *testing.T) {
+			w := conformanceRig(t, rigOf(t), flags...)
 			for _, row := range conformance {
 				t.Run(row.name, func(t *testing.T) {
 					w.t = t
@@ -41,12 +42,12 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-func conformanceRig(t *testing.T, r *rig, workers string) *wire {
+func conformanceRig(t *testing.T, r *rig, flags ...string) *wire {
 	t.Helper()
 	if err := r.pair("c0", "t0", 9000); err != nil {
 		t.Fatal(err)
 	}
-	d, err := r.serve("-workers", workers)
+	d, err := r.serve(flags...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +63,9 @@ func conformanceRig(t *testing.T, r *rig, workers string) *wire {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	if kind, err := d.read("interfaces/t0/link"); err != nil || flags[0] == "-link" && !strings.Contains(kind, flags[1]) {
+		t.Fatalf("%v: the link is %q, %v", flags, kind, err)
 	}
 	return newWire(t, "c0", "t0", first)
 }
