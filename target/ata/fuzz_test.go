@@ -13,6 +13,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(uint8(0), uint8(0), uint8(0x42), []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, false, uint64(1)<<63)
 	f.Add(uint8(0xda), uint8(0), uint8(0xb0), []byte{0, 0x4f, 0xc2, 0xa0, 0, 0}, false, uint64(8))
 	f.Add(uint8(0x82), uint8(0), uint8(0xef), []byte{0, 0, 0, 0xe0, 0, 0}, false, uint64(8))
+	f.Add(uint8(1), uint8(1), uint8(0x06), []byte{0, 0, 0, 0, 0, 0}, true, uint64(8))
 	f.Fuzz(func(t *testing.T, feature, count, command uint8, lba []byte, toDevice bool, capacity uint64) {
 		r := Registers{Feature: feature, Count: count, Command: command}
 		copy(r.LBA[:], lba)
@@ -44,8 +45,12 @@ func checkRequest(t *testing.T, q Request, toDevice bool) {
 	if q.Sectors < least || q.Sectors > most || q.LBA >= 1<<48 || !q.Extended && q.LBA >= 1<<28 {
 		t.Fatalf("out of bounds: %+v", q)
 	}
-	if q.Action == Write && !toDevice || toDevice && q.Action != Write && q.Action != Abort && q.Action != Identify {
+	sends := q.Action == Write || q.Action == Trim
+	if sends && !toDevice || toDevice && !sends && q.Action != Abort && q.Action != Identify {
 		t.Fatalf("wrong direction: %+v", q)
+	}
+	if blocks := q.Blocks; blocks < 0 || blocks > MaxTrimBlocks || (blocks > 0) != (q.Action == Trim) {
+		t.Fatalf("blocks of ranges: %+v", q)
 	}
 	if q.Durable && q.Action != Write || q.WriteCache && q.Action != SetWriteCache {
 		t.Fatalf("a field of another action: %+v", q)
@@ -63,6 +68,29 @@ func fitsExactly(q Request, capacity uint64) bool {
 		return q.Sectors == 0
 	}
 	return q.Sectors == 0 || end.Cmp(new(big.Int).SetUint64(capacity)) <= 0
+}
+
+// FuzzRanges: whatever a payload of TRIM has, its ranges are bounded, and fit only
+// if each does in numbers that cannot overflow.
+func FuzzRanges(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 0, 0, 0, 1, 0}, uint64(1))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, uint64(1)<<48-1)
+	f.Add(make([]byte, SectorSize), uint64(0))
+	f.Fuzz(func(t *testing.T, payload []byte, capacity uint64) {
+		fit := true
+		for i := range Ranges(payload) {
+			r := RangeAt(payload, i)
+			if r.LBA >= 1<<48 || r.Sectors < 0 || r.Sectors > 65535 {
+				t.Fatalf("range %d is %+v", i, r)
+			}
+			end := new(big.Int).SetUint64(r.LBA)
+			end.Add(end, big.NewInt(int64(r.Sectors)))
+			fit = fit && (r.Sectors == 0 || end.Cmp(new(big.Int).SetUint64(capacity)) <= 0)
+		}
+		if RangesFit(payload, capacity) != fit {
+			t.Fatalf("% x in %d sectors: fits %v", payload, capacity, !fit)
+		}
+	})
 }
 
 // FuzzIdentity: any identity gives a block with a right checksum, printable

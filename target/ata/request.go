@@ -35,7 +35,7 @@ type Request struct {
 	Action     Action
 	Durable    bool // Write: forced unit access
 	WriteCache bool // SetWriteCache: the state asked for
-	Extended   bool // Read, Write, Verify: a 48-bit command
+	Extended   bool // Read, Write, Verify, Trim: a 48-bit command
 	// Smart: command 0xb0, refused or not. Its reply is padded with zeros to
 	// 36+512 bytes whatever the action, or aoeping discards it, §3.6.
 	Smart   bool
