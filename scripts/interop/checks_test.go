@@ -94,9 +94,9 @@ func checkQuiet(t *testing.T, r *rig, e export) {
 	const complaints = `grep -cE 'retransmit|unexpected rsp' /var/log/aoe.err || true`
 	before := r.run(t, complaints)
 	r.run(t, "aoe-revalidate %s; until_ok grep -qx up '%s/state'", e.name, e.sysfs())
-	r.run(t, "dd if=%s of=/dev/null bs=4k count=48 iflag=direct 2>&1", e.dev())
+	r.run(t, "dd if=%[1]s of=/tmp/quiet bs=4k count=48 iflag=direct 2>&1; dd if=/tmp/quiet of=%[1]s bs=4k count=16 oflag=direct 2>&1", e.dev())
 	if after := r.run(t, complaints); after != before {
-		t.Errorf("48 quiet reads; complaints before: %sand after: %s%s", before, after, r.evidence())
+		t.Errorf("48 quiet reads, 16 quiet writes; complaints before: %sand after: %s%s", before, after, r.evidence())
 	}
 	if text := r.run(t, "cat /sys/kernel/debug/aoe/%s", e.name); !regexp.MustCompile(`(?m)^\s*taint:0$`).MatchString(text) {
 		t.Errorf("the path is tainted:\n%s", text)
