@@ -51,6 +51,7 @@ type Counters struct {
 	Duplicate     uint64 // replies to copies that had been answered
 	Unexpected    uint64 // frames that answer nothing of ours: faults 1 to 6
 	Announcements uint64 // broadcast config replies that nobody asked for
+	Moves         uint64 // announcements of another MAC that were followed
 	Malformed     uint64 // replies to our requests that break the protocol
 	Deviations    uint64 // replies accepted although they are not quite right
 	SendDrops     uint64 // frames that the link did not take

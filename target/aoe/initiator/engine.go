@@ -27,6 +27,9 @@ type Options struct {
 	FindTimeout time.Duration
 	// LBA28 uses 28-bit commands although the export has 48-bit ones.
 	LBA28 bool
+	// Follow has requests go to another MAC when that announces the address:
+	// the export has moved to another host.
+	Follow bool
 	// Clock replaces the monotonic clock, for tests.
 	Clock func() time.Duration
 }

@@ -15,7 +15,8 @@
 // returns the IOs that are done. In the steady state nothing allocates, and the
 // clock is read once per call.
 //
-// It is not a disk for applications: there is no multipath, no cache, no
+// It is not a disk for applications: there is no multipath (a host that takes an export over
+// is followed if Options say so), no cache, no
 // recovery beyond retransmission, and no type here may be used by two
 // goroutines at once. Exports opened on one Initiator share its link, so one of
 // them must be idle while another is used; those of one OpenAll share an Engine

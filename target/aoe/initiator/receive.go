@@ -36,6 +36,9 @@ func (e *Engine) receive(frame []byte) {
 	switch {
 	case fault == NotForUs && r.announcement():
 		e.counters.Announcements++
+		if e.opt.Follow {
+			e.follow(&r)
+		}
 		return
 	case fault != NoFault:
 		e.counters.note(fault)
