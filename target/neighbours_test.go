@@ -110,6 +110,22 @@ func TestFirstAddAsks(t *testing.T) {
 	}
 }
 
+// An add with force asks as well, though it does not wait: whose address it takes shows.
+func TestForcedFirstAddShowsConflict(t *testing.T) {
+	m := targettest.NewMachine(t)
+	tgt := target.New(m.Config())
+	t.Cleanup(func() { targettest.CloseTarget(t, m, tgt) })
+	m.AddMedium("/disks/d", 100, false)
+	tgt.InterfaceChanged(m.SetInterface("eth0", 1, 1500))
+	answering(m, "eth0", blade)
+	must(t, tgt.Do(target.Export{Path: "/disks/d", Addr: blade, Interface: "eth0", Force: true}))
+	m.Quiesce()
+	target.AwaitHeard(tgt, "eth0")
+	if list := tgt.Conflicts(blade); len(list) != 1 || list[0].Host != bob {
+		t.Errorf("the conflicts are %+v, want that with %s", list, bob)
+	}
+}
+
 // One query serves for any number of adds.
 func TestLaterAddsDoNotAsk(t *testing.T) {
 	m, tgt := listening(t, target.DefaultHearing)

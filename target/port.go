@@ -285,6 +285,9 @@ func (t *Target) admit(b *binding, info Interface) (failed map[string]error, err
 // there. Every port passes it, and occupy.
 func (t *Target) clear(b *binding, n *netif) error {
 	if b.force {
+		if n.up() {
+			n.neighbours.askAll() // whose address it is shows in conflicts
+		}
 		return nil
 	}
 	if mac, yes := t.answered(b.blade.addr, n.name()); yes {
