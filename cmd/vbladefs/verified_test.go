@@ -49,7 +49,15 @@ const (
 // addresses, depth requests at a time.
 func loadOn(t *testing.T, ns netiotest.Netns, netif string, depth int, addrs ...aoe.Addr) *verified {
 	t.Helper()
-	exports, err := connect(t, ns, netif).OpenAll(addrs, initiator.Options{Timeout: patience, FindTimeout: patience, Window: depth})
+	return loadOf(connect(t, ns, netif), depth, initiator.Options{Timeout: patience}, addrs...)
+}
+
+// loadOf is loadOn with a client and its options.
+func loadOf(c *client, depth int, opt initiator.Options, addrs ...aoe.Addr) *verified {
+	t := c.t
+	t.Helper()
+	opt.FindTimeout, opt.Window = patience, depth
+	exports, err := c.OpenAll(addrs, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +177,7 @@ func (v *verified) goesOn(more uint64) {
 		default:
 		}
 		if time.Now().After(end) {
-			v.t.Fatalf("the load hangs: %d of %d requests", v.done.Load(), want)
+			v.t.Fatalf("the load hangs: %d of %d requests; %+v", v.done.Load(), want, *v.exports[0].Engine().Counters())
 		}
 	}
 }
