@@ -52,8 +52,8 @@ func fallbackNote(p Policy, reason string) string {
 	return "direct I/O is not possible (" + reason + "), so each write is made durable through the page cache"
 }
 
-// dropCache has the kernel forget what its cache has of the store, which readsDirect says may be out of date. What it
-// cannot forget is being read just now, and so after the last write.
+// dropCache has the kernel forget what its cache has of the store, which may be out of date: readsDirect and prepare say why.
+// What it cannot forget is being read just now, and so after the last write, or was written here and is not on the device yet.
 func (s *Store) dropCache() { _ = unix.Fadvise(s.fd, 0, 0, unix.FADV_DONTNEED) }
 
 // directAlign asks what O_DIRECT needs: statx(2), STATX_DIOALIGN, Linux 6.1. Zero alignments mean that the file cannot.

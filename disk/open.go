@@ -56,6 +56,11 @@ func (s *Store) prepare(o Options) error {
 	if sizeBytes < SectorBytes {
 		return openError(s.path, unix.ENXIO)
 	}
+	if s.id.block && o.Claim == nil {
+		// Another host may have written it since somebody here read it, and has it open still: a disk that hosts share.
+		// The kernel keeps those pages until the last one closes it. Of files it knows who writes them.
+		s.dropCache()
+	}
 	return s.SetPolicy(o.Policy)
 }
 
