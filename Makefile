@@ -6,7 +6,7 @@
 # make soak   30 minutes at full load while all that can be changed is: no leak of memory, descriptors, goroutines
 # make fuzz   every fuzz target for FUZZTIME each, and a table of executions
 # make deb    packages for Debian; make packaging tries them on a fresh one
-# The rest: build, lint, interop, install, clean.
+# The rest: build, lint, interop, interop-ceph, install, clean.
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -28,7 +28,7 @@ SECONDS    = 2
 BENCHFLAGS =
 BENCH      = $(GO) run ./scripts/bench -rounds $(ROUNDS) -seconds $(SECONDS)
 
-.PHONY: build test check race interop lint demo torture soak fuzz bench bench-disk bench-nbd bench-control install deb packaging clean setup
+.PHONY: build test check race interop interop-ceph lint demo torture soak fuzz bench bench-disk bench-nbd bench-control install deb packaging clean setup
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN)/ ./cmd/vbladefs ./cmd/aoebench
@@ -46,6 +46,11 @@ race:
 
 interop: setup
 	$(GO) test -count=1 -v -timeout 20m ./scripts/interop/
+
+# Not in CI: two hosts that export an image of a Ceph cluster, which it makes and removes; some three minutes.
+interop-ceph:
+	@scripts/setup.sh net ceph
+	VBLADEFS_CEPH=1 $(GO) test -count=1 -v -timeout 15m -run 'TestCeph$$' ./cmd/vbladefs
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }

@@ -24,6 +24,8 @@ GROUPS_USAGE='groups:
   bench   gnuplot-nox                    the plots of make bench
   bench-disk fio                         what make bench-disk and bench-nbd compare with
   nbd     nbdkit nbd-server qemu-utils   NBD servers, of three kinds, to export from
+  ceph    ceph-mon ceph-osd ceph-common qemu-utils qemu-block-extra
+                                         a Ceph cluster, for make interop-ceph alone
   all     net, fs, client, vm, raid, docs, shells, packaging, unit, metrics, bench, bench-disk and nbd'
 
 die() { echo "setup.sh: $*" >&2; exit 1; }
@@ -44,6 +46,7 @@ packages_of() {
     bench) echo gnuplot-nox ;;
     bench-disk) echo fio ;;
     nbd) echo nbdkit nbd-server qemu-utils ;;
+    ceph) echo ceph-mon ceph-osd ceph-common qemu-utils qemu-block-extra ;;
     all) for g in net fs client vm raid docs shells packaging unit metrics bench bench-disk nbd; do packages_of $g; done ;;
     *) echo "$1" ;;
     esac
@@ -69,6 +72,8 @@ why() {
     gnuplot-nox) echo 'draws the plots of the benchmark' ;;
     nbdkit | nbd-server) echo 'an NBD server, to export from' ;;
     qemu-utils) echo 'qemu-nbd, another, and qemu-img' ;;
+    ceph-mon | ceph-osd | ceph-common) echo 'a Ceph cluster in a folder, whose image two hosts export in turn' ;;
+    qemu-block-extra) echo 'has qemu-nbd serve RBD images' ;;
     fio) echo 'reads a disk without a network: what a target could reach' ;;
     xz-utils) echo 'unpacks its kernel' ;;
     *) echo 'asked for' ;;

@@ -47,9 +47,9 @@ func (h *host) begin() {
 // dies ends everything of the host at once, as if its power had failed.
 func (h *host) dies() {
 	h.t.Helper()
-	h.ns.Run("ip", "link", "set", "eth0", "down")
-	h.server.end(syscall.SIGKILL)
+	h.server.end(syscall.SIGKILL) // first, with all that it has not written: what it acknowledged may reach the client yet
 	h.d.stop(syscall.SIGKILL)
+	h.ns.Run("ip", "link", "set", "eth0", "down")
 	_ = syscall.Unmount(h.mount, syscall.MNT_DETACH)
 }
 
