@@ -80,7 +80,9 @@ func (s *server) sameAs(offer takeover.Offer, inherited *engine.Inheritance) err
 	return nil
 }
 
-// goOn serves from where the other daemon has stopped.
+// goOn serves from where the other daemon has stopped. It saves nothing yet: that goes
+// on if this one ends before replace, without what initiators changed here, and would
+// undo it later. So those have no answer until then.
 func (s *server) goOn(offer takeover.Offer, rest takeover.Handover, links map[string][]netio.Inherited, inherited *engine.Inheritance) {
 	began, text := time.Now(), offer.State
 	if rest.State != nil {
@@ -92,7 +94,6 @@ func (s *server) goOn(offer takeover.Offer, rest takeover.Handover, links map[st
 	inherited.SetLinks(links)
 	s.daemon.GoOn(rest.WriteThrough)
 	s.kept.Joined(text)
-	keep(s.daemon, s.kept)
 	s.log.Infof("took over from process %d, version %s, in %v", offer.Process, offer.Version, time.Since(began).Round(10*time.Microsecond))
 }
 
@@ -102,7 +103,7 @@ func (s *server) replace(from *takeover.Taker, hidden *fusectl.Hidden) error {
 	if beneath != nil {
 		s.log.WithError(beneath).Info("the control tree is away for a moment")
 	}
-	if err := from.Served(); err != nil {
+	if err := from.Served(func() { keep(s.daemon, s.kept) }); err != nil {
 		s.log.WithError(err).Error("the daemon that was taken over from")
 	}
 	if err := hidden.Uncover(beneath == nil); err != nil {

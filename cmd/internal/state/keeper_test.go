@@ -437,3 +437,32 @@ func TestInitiatorsWaitAfterASave(t *testing.T) {
 		t.Errorf("the next save for an operation is in %v, want now", delay)
 	}
 }
+
+// A daemon that has taken over answers no initiator's change, and writes nothing,
+// before it starts to keep: the other one may go on until then.
+func TestNothingIsKeptBeforeStart(t *testing.T) {
+	dir := t.TempDir()
+	k := open(t, dir, quiet())
+	k.Joined(numbered(0))
+	told := make(chan error, 1)
+	k.Changed(func(err error) { told <- err })
+	k.Settle()
+	select {
+	case err := <-told:
+		t.Errorf("an initiator was told: %v", err)
+	case <-time.After(3 * shortestRetry):
+	}
+	if _, err := os.Stat(filepath.Join(dir, fileName)); err == nil {
+		t.Error("something was saved")
+	}
+	var s source
+	s.version.Store(1)
+	k.Start(s.text)
+	if err := <-told; err != nil {
+		t.Error(err)
+	}
+	has(t, dir, numbered(1))
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -201,3 +201,41 @@ func TestNobody(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// What the new daemon leaves for when the running one cannot go on any more, such as
+// to save what initiators change, begins when that has got Served, and also if it is gone.
+func TestServedIsFinal(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		t.Run(fmt.Sprintf("gone %v", gone), func(t *testing.T) {
+			g, f, dir := giving(t)
+			taker, err := Ask(dir, Hello{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer taker.Close()
+			for _, claim := range taker.Claims {
+				defer claim.Close()
+			}
+			_, links, err := taker.Ready()
+			if err != nil || len(links["eth0"]) != 1 {
+				t.Fatalf("links %v: %v", links, err)
+			}
+			defer unix.Close(links["eth0"][0].FD)
+			if f.ends(t, "offer", "rest"); gone {
+				taker.conn.Close()
+			}
+			finals := 0
+			err = taker.Served(func() {
+				if finals++; gone {
+					return
+				}
+				f.ends(t, "offer", "rest", "end") // as it has got it by now
+				<-g.Given()
+				g.last.Close()
+			})
+			if err != nil || finals != 1 {
+				t.Errorf("final was called %d times: %v", finals, err)
+			}
+		})
+	}
+}

@@ -104,14 +104,16 @@ func (t *Taker) Ready() (Handover, map[string][]netio.Inherited, error) {
 	return h, links, nil
 }
 
-// Served says that this daemon answers now, and waits until the other has ended,
-// though not for ever.
-func (t *Taker) Served() error {
+// Served says that this daemon answers now, calls final when the other cannot go on
+// any more, and waits until that has ended, though not for ever.
+func (t *Taker) Served(final func()) error {
 	t.conn.Within(closeTime)
-	if err := t.conn.Send(Served{protocol}); err != nil {
+	err := t.conn.Send(Served{protocol})
+	final()
+	if err != nil {
 		return nil // it is gone already
 	}
-	_, err := t.conn.socket.Read(make([]byte, 1))
+	_, err = t.conn.socket.Read(make([]byte, 1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("process %d has handed over, and does not end after %v: end it", t.Offer.Process, closeTime)
