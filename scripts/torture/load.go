@@ -45,6 +45,7 @@ type result struct {
 	errors        []string
 	failed        uint64
 	stall         time.Duration // the longest that a request took
+	slowest       string        // when its copies went out, if it took longer than slowStall
 }
 
 // job is one request of the depth.
@@ -68,6 +69,10 @@ const (
 // the same tags a timeout that is shorter than the wires hold frames.
 var firstRTO = map[initiator.Retransmit]time.Duration{initiator.RetransmitLinux: 100 * time.Millisecond, initiator.RetransmitSame: 40 * time.Millisecond}
 
+// mostRTO bounds the timeout with the same tags: doubled without end, eight copies
+// that were lost while the machine was busy would make a stall of 10 s.
+const mostRTO = time.Second
+
 // giveUp is when a request has failed: aoe_deadsecs of the Linux client.
 const giveUp = 180 * time.Second
 
@@ -83,7 +88,7 @@ func newLoad(paths []*path, client initiator.Retransmit, seed uint64, hold time.
 		if err != nil {
 			return nil, err
 		}
-		x, err := i.Open(trialAddr, initiator.Options{Retransmit: client, FirstRTO: firstRTO[client], Timeout: giveUp, FindTimeout: patience})
+		x, err := i.Open(trialAddr, initiator.Options{Retransmit: client, FirstRTO: firstRTO[client], MostRTO: mostRTO, Timeout: giveUp, FindTimeout: patience})
 		if err != nil {
 			return nil, err
 		}
@@ -98,6 +103,7 @@ func newLoad(paths []*path, client initiator.Retransmit, seed uint64, hold time.
 	l.jobs = make([]job, depth)
 	for i := range l.jobs {
 		j := &l.jobs[i]
+		j.io.Copies = make([]time.Duration, 0, 64)
 		j.data, j.floors, j.io.User = make([]byte, mostSectors*aoe.SectorSize), make([]uint32, mostSectors), i
 		l.idle = append(l.idle, j)
 	}
@@ -180,6 +186,7 @@ func (l *load) start(j *job) error {
 	}
 	j.path, j.refused = l.rnd.IntN(len(l.exports)), 0
 	e := l.exports[j.path].Engine()
+	j.io.Copies = j.io.Copies[:0]
 	j.began, j.resent = e.Now(), e.Counters().Retransmits
 	return e.Submit(&j.io)
 }
@@ -210,7 +217,7 @@ func (l *load) end(j *job) error {
 		l.refused++
 		return e.Submit(&j.io) // the same data: it is one write to the ledger
 	}
-	l.stall = max(l.stall, j.io.Done-j.began)
+	l.noteStall(j)
 	l.ended.Add(1)
 	n := len(j.io.Data) / aoe.SectorSize
 	switch {

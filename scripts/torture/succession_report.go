@@ -31,6 +31,9 @@ func (o *options) successions(ctx context.Context, r *report) error {
 			}
 			s := row.run(o.program, table.times, o.seed)
 			table.print(r.w, s)
+			if s.outcome.slowest != "" {
+				fmt.Fprintf(r.w, "    %s\n", s.outcome.slowest)
+			}
 			for _, what := range s.outcome.errors {
 				fmt.Fprintf(r.w, "    %s\n", what)
 			}

@@ -23,6 +23,8 @@ type Options struct {
 	// FirstRTO is the first retransmission timeout: 0 means 250 ms for
 	// RetransmitSame and 16.5 s for RetransmitLinux, as those clients have it.
 	FirstRTO time.Duration
+	// MostRTO bounds the timeout that RetransmitSame doubles. 0 is no bound.
+	MostRTO time.Duration
 	// FindTimeout is how long Open asks for the export. 0 means 3 s.
 	FindTimeout time.Duration
 	// LBA28 uses 28-bit commands although the export has 48-bit ones.
@@ -186,6 +188,9 @@ func (e *Engine) pushNext() {
 // queue has slot i sent by this Push, under the tag that it has.
 func (e *Engine) queue(s *slot) {
 	s.sent = e.now
+	if io := s.io; len(io.Copies) < cap(io.Copies) {
+		io.Copies = append(io.Copies, e.now)
+	}
 	e.outHeads = append(e.outHeads, s.head)
 	e.outBodies = append(e.outBodies, s.payload())
 }

@@ -3,6 +3,7 @@ package initiator
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -230,6 +231,27 @@ func TestSameTagDoubles(t *testing.T) {
 		if !bytes.Equal(frame, s.seen[0]) {
 			t.Fatal("a retransmission differs from the first copy")
 		}
+	}
+}
+
+// With a bound the timeout stops there; the IO tells when its copies went out, as
+// far as there is room.
+func TestSameTagIsBounded(t *testing.T) {
+	s := newStub(100)
+	c := &clock{}
+	const ms = time.Millisecond
+	x := open(t, s, Options{Clock: c.read, Timeout: 4 * time.Second, FirstRTO: 100 * ms, MostRTO: 300 * ms})
+	s.lose = func(int, []byte) bool { return true }
+	io := &IO{Op: Write, LBA: 1, Data: make([]byte, 512), Copies: make([]time.Duration, 0, 6)}
+	x.Engine().Submit(io)
+	for !io.doneForTest() && c.now < time.Minute {
+		turn(t, x.Engine())
+		turn(t, x.Engine())
+		c.now += 5 * ms
+	}
+	want := []time.Duration{0, 100 * ms, 300 * ms, 600 * ms, 900 * ms, 1200 * ms}
+	if !errors.Is(io.Err, ErrTimeout) || !slices.Equal(io.Copies, want) {
+		t.Errorf("sent at %v, want %v; ended with %v", io.Copies, want, io.Err)
 	}
 }
 

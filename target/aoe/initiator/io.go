@@ -44,6 +44,9 @@ type IO struct {
 	// arrived, by the Engine's clock.
 	Sent, Done time.Duration
 	User       int // the caller's own
+	// Copies gets when each of its frames went out, again and again, as long as there
+	// is capacity for it. The caller empties it.
+	Copies []time.Duration
 
 	offset  int // bytes of Data that have a frame
 	frames  int // outstanding

@@ -53,6 +53,7 @@ type pacer struct {
 	mode     Retransmit
 	tick     time.Duration // how often expiry is looked at
 	firstRTO time.Duration
+	mostRTO  time.Duration // of RetransmitSame; 0: no bound
 	timeout  time.Duration
 	window   int // frames that may be outstanding now
 
@@ -65,7 +66,7 @@ type pacer struct {
 }
 
 func newPacer(opt Options, window int) pacer {
-	p := pacer{mode: opt.Retransmit, tick: plainTick, firstRTO: sameFirstRTO, timeout: plainTimeout, window: window}
+	p := pacer{mode: opt.Retransmit, tick: plainTick, firstRTO: sameFirstRTO, mostRTO: opt.MostRTO, timeout: plainTimeout, window: window}
 	if p.mode == RetransmitLinux {
 		p.tick, p.timeout = linuxTick, linuxTimeout
 		p.most = min(window, linuxWindow)
@@ -91,6 +92,14 @@ func newPacer(opt Options, window int) pacer {
 
 // rto is when a frame of RetransmitLinux expires.
 func (p *pacer) rto() time.Duration { return 2*p.srtt + 8*p.mdev }
+
+// longer is the timeout of RetransmitSame after one of rto.
+func (p *pacer) longer(rto time.Duration) time.Duration {
+	if p.mostRTO > 0 {
+		return max(rto, min(2*rto, p.mostRTO))
+	}
+	return 2 * rto
+}
 
 // reply learns from a reply that took rtt, with outstanding frames on the wire.
 func (p *pacer) reply(rtt time.Duration, outstanding int) {
@@ -174,7 +183,7 @@ func (e *Engine) pushDeferred(room int) int {
 		if e.pace.mode == RetransmitLinux {
 			e.retag(i, s)
 		} else {
-			s.rto *= 2
+			s.rto = e.pace.longer(s.rto)
 		}
 		e.queue(s)
 	}
