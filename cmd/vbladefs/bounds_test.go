@@ -73,14 +73,18 @@ func statOf(t *testing.T, path string) os.FileInfo {
 // answer each, and refuse those that write.
 func everyATA(w *raw, exports []aoe.Addr) (sent int) {
 	w.t.Helper()
-	data := bytes.Repeat([]byte{0xee}, 1024)
+	data := bytes.Repeat(trimRange(0, 8), 128)
 	for _, addr := range exports {
 		for c := range 256 {
 			var batch [][]byte
+			feature := uint8(0x02)
+			if c == trimCommand {
+				feature = trimFeature
+			}
 			for _, flags := range []uint8{0, aoe.ATAWrite, aoe.ATAExtended, aoe.ATAWrite | aoe.ATAExtended, 0xff} {
 				for _, lba := range [][6]byte{lba28(5), lba48(5), lba48(0xc24f00)} {
 					for _, count := range []uint8{1, 2} {
-						a := aoe.ATA{Flags: flags, Feature: 0x02, Count: count, Command: uint8(c), LBA: lba}
+						a := aoe.ATA{Flags: flags, Feature: feature, Count: count, Command: uint8(c), LBA: lba}
 						batch = append(batch, w.ata(w.mac, addr, a, data))
 					}
 				}
@@ -93,7 +97,7 @@ func everyATA(w *raw, exports []aoe.Addr) (sent int) {
 					w.t.Fatalf("ATA command %#02x of %v: %d replies", c, addr, len(replies[h.Tag]))
 				}
 				a, _, _ := aoe.DecodeATA(replies[h.Tag][0])
-				if servedATA[uint8(c)].kind == kindWrite && a.Command != 0x41 {
+				if (servedATA[uint8(c)].kind == kindWrite || c == trimCommand) && a.Command != 0x41 {
 					w.t.Errorf("%v says that it has written: ATA command %#02x, status %#02x", addr, c, a.Command)
 				}
 			}

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"vbladefs/target/aoe"
@@ -108,6 +109,27 @@ func ataRows() (rows []gateCommand) {
 	return rows
 }
 
+// DATA SET MANAGEMENT with the feature TRIM, whose payload lists ranges: ATA8-ACS.
+const trimCommand, trimFeature = 0x06, 0x01
+
+// trimRange is one of them.
+func trimRange(lba uint64, sectors int) []byte {
+	return binary.LittleEndian.AppendUint64(nil, lba|uint64(sectors)<<48)
+}
+
+// trimRow gives up nothing if it passes, else a sector.
+func trimRow() gateCommand {
+	return gateCommand{name: "TRIM", kind: kindWrite, said: "40/00",
+		frame: func(g *gateRig, _ gateState, src aoe.MAC, addr aoe.Addr, passes bool) []byte {
+			data := make([]byte, aoe.SectorSize)
+			if !passes {
+				copy(data, trimRange(gateSector&^7, 16)) // a page of the file at least
+			}
+			a := aoe.ATA{Flags: aoe.ATAWrite | aoe.ATAExtended, Feature: trimFeature, Count: 1, Command: trimCommand}
+			return g.raw.ata(src, addr, a, data)
+		}}
+}
+
 // configRow is a config sub-command: with text if it passes, else with another.
 func configRow(command int, kind gateKind, text, other, said string) gateCommand {
 	return gateCommand{name: fmt.Sprintf("config %d %q", command, text), kind: kind, said: said,
@@ -201,7 +223,7 @@ func bare(command aoe.Command, version uint8, said string) gateCommand {
 }
 
 // gateCommands are all of them.
-func gateCommands() []gateCommand { return append(ataRows(), controlRows()...) }
+func gateCommands() []gateCommand { return append(append(ataRows(), trimRow()), controlRows()...) }
 
 // fewGateCommands are some of each kind: all of the ATA commands that are served,
 // and the sub-commands that are.
