@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 
 	"vbladefs/fusectl"
 )
@@ -71,7 +72,7 @@ func newFlags(name string, stdout io.Writer, args, about string) *flags {
 func (f *flags) parse(args []string) error {
 	err := f.FlagSet.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
-		_, _ = fmt.Fprintf(f.stdout, "usage: %s %s\n\n%s\n", f.Name(), f.args, f.about)
+		_, _ = fmt.Fprintf(f.stdout, "usage: %s\n\n%s\n", strings.TrimSpace(f.Name()+" "+f.args), f.about)
 		f.SetOutput(f.stdout)
 		f.PrintDefaults()
 		return err

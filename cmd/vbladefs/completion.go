@@ -70,15 +70,16 @@ var (
 func completable() (all []completed) {
 	for _, c := range commands {
 		var help bytes.Buffer
-		if explainsItself(c) {
-			_ = c.run([]string{"-h"}, &help)
-		}
+		_ = c.run([]string{"-h"}, &help)
 		e := completed{name: c.name, about: c.summary, options: optionsIn(help.String()), kind: kindOf(c.args)}
 		switch c.name {
 		case "help":
 			e.words, e.kind = []string{"ctl"}, ""
 			for _, other := range commands {
 				e.words = append(e.words, other.name)
+			}
+			for _, p := range personalities {
+				e.words = append(e.words, p.name)
 			}
 		case "completion":
 			e.words, e.kind = shells, ""

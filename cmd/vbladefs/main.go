@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 
 	"vbladefs/fusectl"
@@ -74,11 +73,8 @@ func init() { // a variable that refers to itself through help
 		{"upgrade", "[-state DIRECTORY]", "replace the running daemon by the program as it is now, unnoticed by initiators", upgradeCommand},
 		{"install-links", "[options] DIRECTORY", "make links in DIRECTORY to start the daemons under their own names", installLinks},
 		{"completion", "SHELL", "write what bash, zsh or fish needs to complete command lines", completion},
-		{"help", "[ctl | COMMAND]", "show this, or what each file of the tree takes and gives, or the options of a command", helpCommand},
-		{"version", "", "show the version", func(_ []string, w io.Writer) error {
-			_, err := fmt.Fprintln(w, "vbladefs", version)
-			return err
-		}},
+		{"help", "[ctl | COMMAND | DAEMON]", "show this, or what each file of the tree takes and gives, or the options of one", helpCommand},
+		{"version", "", "show the version", showVersion},
 	}
 }
 
@@ -98,7 +94,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	name := args[0]
 	switch name {
 	case "-h", "-help", "--help":
-		name = "help"
+		help(stdout)
+		return exitOK
 	case "-V", "-version", "--version":
 		name = "version"
 	}
@@ -120,8 +117,8 @@ func report(c command, err error, stderr io.Writer) int {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case errors.As(err, &usage):
-		_, _ = fmt.Fprintf(stderr, "vbladefs %s: %v\nusage: vbladefs %s %s; `vbladefs %s -h` explains the options\n",
-			c.name, err, c.name, c.args, c.name)
+		_, _ = fmt.Fprintf(stderr, "vbladefs %s: %v\nusage: vbladefs %s; `vbladefs %s -h` explains the options\n",
+			c.name, err, strings.TrimSpace(c.name+" "+c.args), c.name)
 		return exitUsage
 	}
 	if !errors.Is(err, errSilent) {
@@ -133,34 +130,50 @@ func report(c command, err error, stderr io.Writer) int {
 	return exitFailure
 }
 
-// helpCommand shows the commands, the README of the tree, or what one command takes.
+// showVersion tells which program this is.
+func showVersion(args []string, w io.Writer) error {
+	f := newFlags("version", w, "", "Shows the version of the program; that of a running daemon is in its log and metrics.\n")
+	if err := f.parse(args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return badUsage("want no argument, have %q", f.Args())
+	}
+	_, err := fmt.Fprintln(w, "vbladefs", version)
+	return err
+}
+
+// helpCommand shows the commands, the README of the tree, or what one command or daemon takes.
 func helpCommand(args []string, w io.Writer) error {
-	switch {
-	case len(args) == 0, len(args) == 1 && (args[0] == "-h" || args[0] == "--help"):
+	f := newFlags("help", w, "[ctl | COMMAND | DAEMON]", `Shows all commands and daemons; what each file of the control tree takes and gives; or the options of one.
+`)
+	if err := f.parse(args); errors.Is(err, flag.ErrHelp) {
+		help(w)
+		return err
+	} else if err != nil {
+		return err
+	}
+	if f.NArg() > 1 {
+		return badUsage("no help on %q: want one word", f.Args())
+	}
+	topic := f.Arg(0)
+	switch topic {
+	case "":
 		help(w)
 		return nil
-	case len(args) == 1 && args[0] == "ctl":
+	case "ctl":
 		_, err := io.WriteString(w, fusectl.Help())
 		return err
 	}
-	if len(args) == 1 {
-		for _, c := range commands {
-			if c.name != args[0] {
-				continue
-			}
-			if explainsItself(c) {
-				return c.run([]string{"-h"}, w)
-			}
-			_, err := fmt.Fprintf(w, "usage: vbladefs %s\n\n%s\n", strings.TrimSpace(c.name+" "+c.args), c.summary)
-			return err
+	for _, c := range commands {
+		if c.name == topic {
+			return c.run([]string{"-h"}, w)
 		}
 	}
-	return badUsage("no help on %q: want ctl, a command or nothing", args)
-}
-
-// explainsItself tells whether c has -h; the others do their work.
-func explainsItself(c command) bool {
-	return !slices.Contains([]string{"help", "version", "check"}, c.name)
+	if p := findPersonality(topic); p != nil {
+		return p.help(w)
+	}
+	return badUsage("no help on %q: want ctl, a command, a daemon or nothing", topic)
 }
 
 func help(w io.Writer) {

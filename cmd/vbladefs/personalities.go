@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"vbladefs/cmd/internal/daemon"
 	"vbladefs/cmd/internal/ggaoed"
 	"vbladefs/cmd/internal/qaoed"
 	"vbladefs/cmd/internal/single"
@@ -42,6 +43,42 @@ func findPersonality(name string) *personality {
 		}
 	}
 	return nil
+}
+
+// vbladeOptions are those of vblade and vbladed, which say no more of them than their usage.
+const vbladeOptions = `  -b N  buffers: how many requests initiators may have under way; by default 16
+  -d  direct I/O
+  -l N  how many sectors to export; by default all behind the first one
+  -m MAC,...  the only hosts that are answered
+  -o N  the first sector to export
+  -r  read-only
+  -s  every write is on the medium when it is acknowledged
+`
+
+// help tells what p takes. What these programs themselves say to -h is what others before them
+// did: in some, that there is no such option.
+func (p *personality) help(w io.Writer) error {
+	args := p.args
+	if args == "the same" {
+		args = personalities[0].args
+	}
+	_, err := fmt.Fprintf(w, "usage: %s %s\n       vbladefs %s ...\n\n%s%s: see vbladefs-daemons(8).\n\n",
+		p.name, args, p.name, strings.ToUpper(p.summary[:1]), p.summary[1:])
+	switch {
+	case err != nil:
+		return err
+	case p.name == "vblade" || p.name == "vbladed":
+		_, err = io.WriteString(w, vbladeOptions+daemon.OwnUsage)
+	case p.name == "sqaoed":
+		_, err = io.WriteString(w, daemon.OwnUsage)
+	case p.name == "qaoed":
+		_, err = io.WriteString(w, "  -c FILE  the configuration; by default /etc/qaoed.conf\n  -f  stay in the foreground\n"+daemon.OwnUsage)
+	case p.name == "qdctl":
+		_, err = io.WriteString(w, "  --socket FILE  where qaoed listens\n")
+	default:
+		p.run([]string{p.name, "-h"}, w, io.Discard)
+	}
+	return err
 }
 
 // called finds the personality that args, a whole command line, asks for: by the
