@@ -25,7 +25,7 @@ func TestCommandLine(t *testing.T) {
 		{"nothing", "", 2, []string{"commands:", "serve [options] DIRECTORY"}},
 		{"help", "help", 0, []string{"echo add /dev/loop1 0 1 eth0", "serve", "version"}},
 		{"help ctl", "help ctl", 0, []string{fusectl.Help()}},
-		{"help on nothing known", "help tcl", 2, []string{"usage: vbladefs help [ctl | COMMAND]", "want ctl, a command, a daemon or nothing"}},
+		{"help on nothing known", "help tcl", 2, []string{"usage: vbladefs help [ctl | COMMAND | DAEMON]", "want ctl, a command, a daemon or nothing"}},
 		{"help -h", "help -h", 0, []string{"commands:"}},
 		{"help on a command", "help serve", 0, append(usage, "-cache")},
 		{"help on a command without options", "help check", 0, []string{"usage: vbladefs check FILE..."}},
