@@ -41,7 +41,8 @@ type controlRun struct {
 	rig     *rig
 	exports int
 	netif   string
-	places  int // trees so far
+	client  string // interface at the other end
+	places  int    // trees so far
 	figures []controlFigure
 	// The files to export, and the one that all exports may share.
 	files, same []string
@@ -59,7 +60,7 @@ func (c *controlRun) timed(what string, took spent, limit float64) {
 func (b *bench) control(w io.Writer) error {
 	c := &controlRun{rig: b.rig, exports: b.o.exports}
 	var err error
-	if c.netif, _, err = b.rig.pair(0); err != nil {
+	if c.netif, c.client, err = b.rig.pair(0); err != nil {
 		return err
 	}
 	if c.files, err = (disks{c.exports, 4096, false}).make(memory + "/disks-0"); err != nil {
@@ -73,6 +74,7 @@ func (b *bench) control(w io.Writer) error {
 		do   func() error
 	}{
 		{"a file for each export", c.fileEach},
+		{"a file for each export, all in use", c.inUse},
 		{"one file for all exports", c.oneFile},
 		{"a shell loop", c.shellLoop},
 		{"a state that is kept", c.restore},
