@@ -59,7 +59,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 		s.gauge(exports, n, target.Health(health).String())
 	}
 	for kind := range target.Transfers {
-		s.histogram(requestDuration, &all[kind], kind.String())
+		s.histogram(requestDuration, &all[kind], 1, kind.String())
 	}
 	for _, netif := range c.source.Interfaces() {
 		s.netif(&netif, c.source.Clients(netif.Name))
@@ -77,12 +77,17 @@ func (s sink) counter(d *prometheus.Desc, v uint64, labels ...string) {
 	s.metrics <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 }
 
-// histogram shows every bucket but the last, which is that without a bound.
-func (s sink) histogram(d *prometheus.Desc, l *target.Latency, labels ...string) {
+// exportStep makes one bucket of so many in the histograms of exports, of which there may be thirty thousand.
+const exportStep = 4
+
+// histogram shows one bucket in step of all but the last, which is that without a bound, with those between in it.
+func (s sink) histogram(d *prometheus.Desc, l *target.Latency, step int, labels ...string) {
 	buckets, sum := make(map[float64]uint64, target.LatencyBuckets), uint64(0)
 	for i, n := range l.Counts[:target.LatencyBuckets-1] {
 		sum += n
-		buckets[target.LatencyBound(i).Seconds()] = sum
+		if i%step == 0 {
+			buckets[target.LatencyBound(i).Seconds()] = sum
+		}
 	}
 	s.metrics <- prometheus.MustNewConstHistogram(d, l.Count(), l.Sum.Seconds(), buckets, labels...)
 }
@@ -110,8 +115,8 @@ func (s sink) export(e *target.ExportInfo, l *target.Latencies, each bool) {
 	for kind := range target.Transfers {
 		k := &l[kind]
 		s.metrics <- prometheus.MustNewConstSummary(exportDuration, k.Count(), k.Sum.Seconds(), nil, name, drive, kind.String())
-		if each {
-			s.histogram(exportLatency, k, name, drive, kind.String())
+		if each && k.Count() > 0 {
+			s.histogram(exportLatency, k, exportStep, name, drive, kind.String())
 		}
 	}
 }

@@ -49,21 +49,22 @@ func TestCollect(t *testing.T) {
 	want := map[string]string{
 		`vbladefs_exports{health="ok"}`: "1", `vbladefs_exports{health="down"}`: "0", `vbladefs_export_up{` + export + `}`: "1",
 		`vbladefs_export_size_bytes{` + export + `}`: "4096", `vbladefs_export_ports_up{` + export + `}`: "1",
-		`vbladefs_export_requests_total{` + export + `,operation="read"}`:                    "6",
-		`vbladefs_export_requests_total{` + export + `,operation="other"}`:                   "10",
-		`vbladefs_export_transferred_bytes_total{` + export + `,operation="write"}`:          "4608",
-		`vbladefs_export_errors_total{` + export + `,kind="aoe"}`:                            "7",
-		`vbladefs_export_dropped_requests_total{` + export + `,reason="buffers"}`:            "5",
-		`vbladefs_export_dropped_requests_total{` + export + `,reason="other"}`:              "7",
-		`vbladefs_export_requests_in_flight{` + export + `}`:                                 "13",
-		`vbladefs_export_request_duration_seconds_sum{` + export + `,operation="read"}`:      "3",
-		`vbladefs_export_request_duration_seconds_count{` + export + `,operation="read"}`:    "6",
-		`vbladefs_export_latency_seconds_bucket{` + export + `,operation="read",le="1e-06"}`: "5",
-		`vbladefs_export_latency_seconds_bucket{` + export + `,operation="read",le="+Inf"}`:  "6",
-		`vbladefs_request_duration_seconds_bucket{operation="read",le="2.097152"}`:           "5",
-		`vbladefs_interface_initiators{interface="eth?"}`:                                    "1",
-		`vbladefs_interface_dropped_frames_total{interface="eth?",direction="sent"}`:         "6",
-		`vbladefs_interface_ignored_frames_total{interface="eth?",reason="address"}`:         "4",
+		`vbladefs_export_requests_total{` + export + `,operation="read"}`:                      "6",
+		`vbladefs_export_requests_total{` + export + `,operation="other"}`:                     "10",
+		`vbladefs_export_transferred_bytes_total{` + export + `,operation="write"}`:            "4608",
+		`vbladefs_export_errors_total{` + export + `,kind="aoe"}`:                              "7",
+		`vbladefs_export_dropped_requests_total{` + export + `,reason="buffers"}`:              "5",
+		`vbladefs_export_dropped_requests_total{` + export + `,reason="other"}`:                "7",
+		`vbladefs_export_requests_in_flight{` + export + `}`:                                   "13",
+		`vbladefs_export_request_duration_seconds_sum{` + export + `,operation="read"}`:        "3",
+		`vbladefs_export_request_duration_seconds_count{` + export + `,operation="read"}`:      "6",
+		`vbladefs_export_latency_seconds_bucket{` + export + `,operation="read",le="1e-06"}`:   "5",
+		`vbladefs_export_latency_seconds_bucket{` + export + `,operation="read",le="+Inf"}`:    "6",
+		`vbladefs_export_latency_seconds_bucket{` + export + `,operation="read",le="1.6e-05"}`: "5",
+		`vbladefs_request_duration_seconds_bucket{operation="read",le="2.097152"}`:             "5",
+		`vbladefs_interface_initiators{interface="eth?"}`:                                      "1",
+		`vbladefs_interface_dropped_frames_total{interface="eth?",direction="sent"}`:           "6",
+		`vbladefs_interface_ignored_frames_total{interface="eth?",reason="address"}`:           "4",
 	}
 	text := scrape(t, played(1), "/metrics?latency=export")
 	have := map[string]string{}
@@ -78,6 +79,11 @@ func TestCollect(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(text)
+	}
+	for _, absent := range []string{`,operation="read",le="2e-06"`, `,operation="write",le="1e-06"`} {
+		if _, there := have[sortLabels("vbladefs_export_latency_seconds_bucket{"+export+absent+"}")]; there {
+			t.Errorf("a bucket in between, or of what there was none of, is shown: %s", absent)
+		}
 	}
 	if plain := scrape(t, played(1), "/metrics"); strings.Contains(plain, "export_latency_seconds") || !strings.Contains(plain, "process_cpu_seconds_total") {
 		t.Error("histograms of each export come unasked, or the process does not")
