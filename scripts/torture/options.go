@@ -6,6 +6,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -39,7 +41,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.IntVar(&o.takeovers, "takeovers", 10, "how often a daemon takes over on each setup of the table of take-overs; 0: none")
 	f.DurationVar(&o.soak, "soak", 0, "how long a run at full load with changes lasts that looks for leaks, such as 30m; 0: none")
 	f.BoolVar(&o.together, "together", false, "in the stale-duplicate test send both copies at once, by two interfaces, and count what no target can help")
-	only := f.String("only", "", "the faults whose name matches this regular expression")
+	only := f.String("only", "", "the faults whose name matches this regular expression, and of the rest what a flag asks for; -: no fault")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -50,11 +52,37 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 		return nil, fmt.Errorf("-time %v -rounds %d -cuts %v -crashes %d -takeovers %d -soak %v: want more than nothing",
 			o.lasts, o.rounds, o.cuts, o.crashes, o.takeovers, o.soak)
 	}
-	if *only != "" {
-		var err error
-		if o.only, err = regexp.Compile(*only); err != nil {
-			return nil, fmt.Errorf("-only: %w", err)
-		}
+	if *only == "" {
+		return o, nil
 	}
-	return o, nil
+	asked := map[string]bool{}
+	f.Visit(func(given *flag.Flag) { asked[given.Name] = true })
+	return o, o.pick(*only, asked)
+}
+
+// pick leaves out the faults whose name does not match, and of the rest what was not asked for.
+func (o *options) pick(only string, asked map[string]bool) (err error) {
+	if o.only, err = regexp.Compile(only); err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	if only != "-" && !slices.ContainsFunc(faults, func(t trial) bool { return o.only.MatchString(t.name) }) {
+		var names []string
+		for _, t := range faults {
+			names = append(names, t.name)
+		}
+		return fmt.Errorf("-only %q: no fault has such a name; there are: %s", only, strings.Join(names, "; "))
+	}
+	if !asked["stale"] {
+		o.stale = 0
+	}
+	if !asked["cuts"] {
+		o.cuts = 0
+	}
+	if !asked["crashes"] {
+		o.crashes = 0
+	}
+	if !asked["takeovers"] {
+		o.takeovers = 0
+	}
+	return nil
 }
