@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -42,11 +43,22 @@ func Mount(dir string, e Engine, o Options) (*Server, error) {
 	tree := newTree(e, o)
 	server, err := serve(point.dir, tree)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("mount the control tree at %s: %w", dir, err), point.discard())
+		return nil, errors.Join(fmt.Errorf("mount the control tree at %s: %w%s", dir, err, mountAdvice()), point.discard())
 	}
 	s := &Server{fuse: server, point: point, removed: make(chan struct{})}
 	go s.await()
 	return s, nil
+}
+
+// mountAdvice says what to do about a mount that failed, for what is likely to be the cause.
+func mountAdvice() string {
+	if _, err := os.Stat("/dev/fuse"); errors.Is(err, os.ErrNotExist) {
+		return ": there is no /dev/fuse: load it with `modprobe fuse`, or let the container have it"
+	}
+	if os.Geteuid() != 0 {
+		return ": start it as root; with -user it does not stay root"
+	}
+	return ""
 }
 
 // CheckMountPoint refuses the dir that Mount would refuse, and leaves nothing

@@ -22,7 +22,7 @@ const maxFile = 16 << 20
 func load(file string) (qaoed.Config, []qaoed.Warning, error) {
 	content, err := readFile(file)
 	if err != nil {
-		return qaoed.Config{}, nil, fmt.Errorf("%w: give a configuration with -c", err)
+		return qaoed.Config{}, nil, fmt.Errorf("%w: -c names another configuration", err)
 	}
 	return qaoed.Parse(file, content, machine())
 }
