@@ -120,12 +120,17 @@ func (t *Target) describeDrives() []DriveInfo {
 	return list
 }
 
-func (t *Target) describeBlades() []BladeInfo {
-	list := make([]BladeInfo, 0, len(t.blades))
+// describeBlades lists the blades by address, each with the rules that are asked for.
+func (t *Target) describeBlades(rulesOf func(*blade) *rules) []BladeInfo {
+	sorted := make([]*blade, 0, len(t.blades))
 	for _, b := range t.blades {
-		list = append(list, b.describe())
+		sorted = append(sorted, b)
 	}
-	slices.SortFunc(list, func(a, b BladeInfo) int { return compareAddr(a.Addr, b.Addr) })
+	slices.SortFunc(sorted, func(a, b *blade) int { return compareAddr(a.addr, b.addr) })
+	list := make([]BladeInfo, len(sorted))
+	for i, b := range sorted {
+		list[i] = b.describeWith(rulesOf(b))
+	}
 	return list
 }
 
@@ -136,7 +141,9 @@ func (b *binding) addStats(s *Stats) {
 	}
 }
 
-func (b *blade) describe() BladeInfo { return b.describeWith(b.rules.Load()) }
+func (b *blade) describe() BladeInfo { return b.describeWith(b.inForce()) }
+
+func (b *blade) inForce() *rules { return b.rules.Load() }
 
 func (b *blade) describeWith(r *rules) BladeInfo {
 	return BladeInfo{Addr: b.addr, Drive: b.drive.name, Config: r.config, Masks: r.masks, Reserve: r.reserve, Accept: r.accept, Deny: r.deny,

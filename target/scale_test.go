@@ -81,3 +81,17 @@ func TestMemoryOfAnExport(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkStateToSave is how long all that is asked of a target may have to wait for a
+// save: while it looks, whoever wants to change something waits, and behind that one all.
+func BenchmarkStateToSave(b *testing.B) {
+	small := smallTarget(b)
+	for i := range 10000 {
+		must(b, small.Do(target.Export{Path: fmt.Sprintf("/disks/%d", i), Addr: manyAddr(i), Interface: "eth0"}))
+	}
+	for b.Loop() {
+		if s := small.StateToSave(); len(s.Blades) != 10000 {
+			b.Fatalf("%d blades", len(s.Blades))
+		}
+	}
+}

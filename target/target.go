@@ -247,19 +247,19 @@ func (t *Target) logFailure(p *port, op Op, lba uint64, sectors int, n uint64, e
 func (t *Target) State() State {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return State{Drives: t.describeDrives(), Ports: describeAll(&t.bindings), Blades: t.describeBlades(), Limits: t.describeLimits(), Served: t.served}
+	return t.describeState((*blade).inForce)
+}
+
+// describeState shows everything, and of the rules of a blade those asked for.
+func (t *Target) describeState(rulesOf func(*blade) *rules) State {
+	return State{Drives: t.describeDrives(), Ports: describeAll(&t.bindings), Blades: t.describeBlades(rulesOf), Limits: t.describeLimits(), Served: t.served}
 }
 
 // StateToSave is State with the changes by initiators that nobody sees before the Keeper has made them durable.
 func (t *Target) StateToSave() State {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	s := State{Drives: t.describeDrives(), Ports: describeAll(&t.bindings), Blades: t.describeBlades(), Limits: t.describeLimits(), Served: t.served}
-	for i := range s.Blades {
-		b := t.blades[s.Blades[i].Addr]
-		s.Blades[i] = b.describeWith(b.latest())
-	}
-	return s
+	return t.describeState((*blade).latest)
 }
 
 // BladeToSave is Blade, as StateToSave is State.
@@ -327,7 +327,7 @@ func (t *Target) Port(addr aoe.Addr, netif string) (PortInfo, bool) {
 func (t *Target) Blades() []BladeInfo {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.describeBlades()
+	return t.describeBlades((*blade).inForce)
 }
 
 // Blade describes what is kept for an address.
