@@ -121,7 +121,7 @@ func aim(frame []byte, shelf uint16, slot uint8, command uint8) []byte {
 func FuzzFrame(f *testing.F) {
 	addr := aoe.Addr{Shelf: 1, Slot: 1}
 	for _, frame := range [][]byte{queryFrame(addr, 1), readFrame(addr, 2, 99, 1), readFrame(addr, 3, 99, 2), writeFrame(addr, 4, 92, make([]byte, 4096)),
-		commandFrame(addr, 5, 0xec, 0), commandFrame(addr, 6, 0xe7, 0), commandFrame(addr, 7, 0xef, 0x82), commandFrame(addr, 8, 0xb0, 0xd0),
+		commandFrame(addr, 5, 0xec, 0), commandFrame(addr, 6, 0xe7, 0), commandFrame(addr, 7, 0xef, 0x82), commandFrame(addr, 8, 0xb0, 0xd0), trimFrame(13),
 		frameOf(addr, aoe.CmdMaskList, 9, 60), frameOf(addr, aoe.CmdReserve, 10, 60), frameOf(addr, 9, 11, 24),
 		frameOf(aoe.Addr{Shelf: aoe.AnyShelf, Slot: aoe.AnySlot}, aoe.CmdConfig, 12, 32), {}} {
 		f.Add(frame)
@@ -149,7 +149,7 @@ func TestRandomFrames(t *testing.T) {
 		noise[i] = byte(rnd.Uint32())
 	}
 	v := newVictim(t)
-	codes := []byte{0x20, 0x24, 0x30, 0x34, 0x3d, 0x42, 0xb0, 0xe5, 0xe7, 0xec, 0xef}
+	codes := []byte{0x06, 0x20, 0x24, 0x30, 0x34, 0x3d, 0x42, 0xb0, 0xe5, 0xe7, 0xec, 0xef}
 	frames, answers := 0, 0
 	for served := 0; served < *frameBytes; frames++ {
 		size := []int{rnd.IntN(64), rnd.IntN(600), rnd.IntN(4215)}[rnd.IntN(3)]
@@ -167,7 +167,7 @@ func TestRandomFrames(t *testing.T) {
 				frame[26], frame[27] = frame[26]%10, code
 				if rnd.IntN(4) > 0 { // near the disk, or on it, and well flagged
 					frame[24] &^= 1
-					if code&0xf0 == 0x30 {
+					if code&0xf0 == 0x30 || code == 0x06 {
 						frame[24] |= 1
 					}
 					frame[28] %= 112
