@@ -9,7 +9,7 @@
 // alone is ours and a failure of both is the rig's. Logs of a failed run are kept; the test prints where.
 //
 // TestArticle and TestArticleDaemons type what the article prints; TestReloadUnderLoad and TestRestart change, reload and kill
-// daemons while the client writes; TestSwitchFromVblade, TestMultipath, TestRAID, TestBoot and TestBootDebian do what docs/guides say.
+// daemons while the client writes; TestNBD stops and starts NBD servers meanwhile; TestSwitchFromVblade, TestMultipath, TestRAID, TestBoot and TestBootDebian do what docs/guides say.
 // TestVbladeSaysWhatDebiansSays needs no guest.
 //
 // It is no load test and no conformance suite: those are target's and cmd/aoebench's.
