@@ -25,7 +25,15 @@ type call struct {
 	err    error
 	op     disk.Op
 	// durable asks for FUA.
-	durable bool
+	durable  bool
+	own      bool   // a flush that the store wants
+	replayed bool   // see replay.go
+	mark     uint64 // of a flush: what it covers of Store.log
+}
+
+// kept reports whether a call has to wait for room in Store.log.
+func (k *call) kept() bool {
+	return k.op != disk.Read && k.op != disk.Flush && !k.durable && !k.replayed
 }
 
 // began is when the clock began.
@@ -82,7 +90,9 @@ func finish(ended []*call) {
 	for i := 0; i < len(ended); {
 		q := ended[i].queue
 		if q == nil {
-			ended[i].done <- struct{}{}
+			if !ended[i].own {
+				ended[i].done <- struct{}{}
+			}
 			i++
 			continue
 		}

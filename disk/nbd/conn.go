@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"vbladefs/disk"
 )
 
 const (
@@ -53,6 +55,12 @@ type conn struct {
 
 	outgoing outgoing // of whoever set sending
 	stalled  chan struct{}
+
+	restored bool // see Store.restore; its keeper's
+
+	over    chan struct{} // closed when run has returned, with these; nil until start
+	rest    list
+	because error
 }
 
 // newConn makes a conn of a connection whose negotiation is over.
@@ -75,11 +83,33 @@ func newConn(s *Store, socket net.Conn, h *handshake) (*conn, error) {
 	return c, c.raw.Control(func(fd uintptr) { c.fd = int(fd) })
 }
 
+// start has run begin, if it has not.
+func (c *conn) start() {
+	if c.over != nil {
+		return
+	}
+	c.over = make(chan struct{})
+	c.store.keeper.Go(func() {
+		defer close(c.over)
+		c.rest, c.because = c.run()
+	})
+}
+
+// wait returns what run does.
+func (c *conn) wait() (left list, err error) {
+	c.start()
+	<-c.over
+	return c.rest, c.because
+}
+
 // send takes calls from l, as many as there is room for, and sends them, or has whoever is sending do so. It never blocks.
 func (c *conn) send(l *list) {
 	var unfit list
 	c.mu.Lock()
 	for !c.broken && !c.hushed && l.length > 0 && len(c.free) > 0 {
+		if l.first.kept() && c.store.log.full() {
+			break
+		}
 		k := l.pop()
 		if !c.export.takes(k.op, k.offset, k.length, k.durable) {
 			unfit.push(k) // the export is another than when it was submitted
@@ -101,6 +131,9 @@ func (c *conn) enlist(k *call) {
 	slot := c.free[len(c.free)-1]
 	c.free = c.free[:len(c.free)-1]
 	c.serial++
+	if k.op == disk.Flush {
+		k.mark = c.store.log.newest()
+	}
 	k.serial, k.cookie, k.got, k.failed = c.serial, c.serial*depth+uint64(slot), 0, nil
 	c.slots[slot].Store(k)
 	c.out.push(k)

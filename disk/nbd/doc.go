@@ -13,6 +13,10 @@
 // order. Requests that need more than one command, such as a write to a part of a block, are carried out by goroutines of
 // the store (compound.go).
 //
+// What a server has acknowledged it may have in a cache that dies with it. So changes are kept until a flush has succeeded
+// (unflushed.go), which is begun now and then if nobody asks for one, and the server that comes next does them again before
+// anything else (replay.go). What cannot be done again has the next flush fail.
+//
 // A connection that is lost is made again, and what it had not answered is sent once more, by whatever connection there
 // is. No two requests that overlap are in flight at a time, one of them a write: the caller sees to that, and so the order
 // of repeats does not matter. A request that found no connection for Patience fails with EAGAIN, which callers take for

@@ -40,7 +40,7 @@ func (s *Store) keep(c *conn) {
 	pause := shortestPause
 	for {
 		born := time.Now()
-		left, err := c.run()
+		left, err := c.wait()
 		s.lost(c, &left, err)
 		if time.Since(born) > steady {
 			pause = shortestPause
@@ -50,12 +50,30 @@ func (s *Store) keep(c *conn) {
 				return
 			}
 			pause = min(2*pause, longestPause)
-			if c, err = s.connect(); err != nil {
+			c, err = s.connectAgain()
+			if err != nil {
 				s.stillOut(err)
 			}
 		}
-		s.up(c)
 	}
+}
+
+// connectAgain makes the first connection again, and puts it into use.
+func (s *Store) connectAgain() (*conn, error) {
+	c, err := s.connect()
+	if err != nil {
+		return nil, err
+	}
+	for s.life.Err() == nil {
+		if !s.alone() || !s.restore(c) {
+			break
+		}
+		if s.up(c, true) {
+			return c, nil
+		}
+	}
+	c.drop()
+	return nil, io.EOF
 }
 
 // keepExtra has a further connection, as long as the server is there and allows it.
@@ -68,9 +86,12 @@ func (s *Store) keepExtra() {
 				c.drop()
 				return
 			}
+			if !s.up(c, false) {
+				c.drop()
+				return
+			}
 			born := time.Now()
-			s.up(c)
-			left, err := c.run()
+			left, err := c.wait()
 			s.lost(c, &left, err)
 			if time.Since(born) > steady {
 				pause = shortestPause
@@ -164,10 +185,16 @@ func isDial(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// up puts a connection into use.
-func (s *Store) up(c *conn) {
-	s.adopt(c.export)
+// up puts a connection into use, the first one or another. It refuses while the server is to be restored, which is to the keeper
+// of the first.
+func (s *Store) up(c *conn, first bool) bool {
 	s.mu.Lock()
+	if s.stale && !(first && c.restored) {
+		s.mu.Unlock()
+		return false
+	}
+	s.stale = false
+	s.adopt(c.export)
 	live := append(slices.Clone(*s.live.Load()), c)
 	s.live.Store(&live)
 	s.outage = outage{}
@@ -181,16 +208,25 @@ func (s *Store) up(c *conn) {
 	if s.life.Err() != nil {
 		c.breakUp() // Close may not have seen it
 	}
+	return true
 }
 
-// lost takes a connection that has ended out of use, and has what it left done by another.
+// lost takes a connection that has ended out of use, and has what it left done by another. It may have ended with its server: if
+// that can have taken something with it, all others end, so that it is done again before anything else.
 func (s *Store) lost(c *conn, left *list, err error) {
+	s.withoutOwn(left)
 	s.mu.Lock()
 	live := slices.DeleteFunc(slices.Clone(*s.live.Load()), func(o *conn) bool { return o == c })
 	s.live.Store(&live)
 	left.append(&s.waiting)
 	s.waiting = *left
 	s.waits.Store(int32(s.waiting.length))
+	if s.log.any() {
+		s.stale = true
+		for _, o := range live {
+			o.breakUp()
+		}
+	}
 	if len(live) == 0 {
 		s.outage = outage{reason: outageReason(err), since: clock()}
 		s.watch()

@@ -2,6 +2,7 @@ package nbd
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 
 	"golang.org/x/sys/unix"
@@ -203,6 +204,12 @@ func (c *conn) read(b []byte) error {
 
 // end notes that a call is answered.
 func (c *conn) end(k *call, err error) {
+	switch {
+	case err != nil && k.own:
+		c.store.log.lose(fmt.Sprintf("its server cannot flush: %v; changes that it had acknowledged may be lost", err))
+	case err == nil && c.export.has(flagFlush):
+		err = c.store.log.ended(k)
+	}
 	k.err = err
 	c.slots[k.cookie%depth].Store(nil)
 	c.ended = append(c.ended, k)

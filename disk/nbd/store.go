@@ -30,6 +30,7 @@ type Store struct {
 	addr     *Address
 	tls      func() (*tls.Config, error)
 	compound compound
+	log      unflushed
 
 	life   context.Context // of the keepers
 	end    context.CancelFunc
@@ -41,7 +42,10 @@ type Store struct {
 	extra    int    // keepers besides the first
 	claimFD  int    // -1: nobody has asked for it
 	watching bool   // a sweep comes
+	stale    bool   // the server that comes next is to be restored
 	patience time.Duration
+
+	remembrance time.Duration
 }
 
 // Options are the choices of Open, as those of a store of package disk.
@@ -58,7 +62,8 @@ func Open(uri string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{uri: uri, addr: addr, claimFD: -1, patience: Patience}
+	s := &Store{uri: uri, addr: addr, claimFD: -1, patience: Patience, remembrance: Remembrance}
+	s.log.expired = s.expire
 	s.tls = sync.OnceValues(addr.tlsConfig)
 	if addr.tls {
 		if _, err := s.tls(); err != nil {
@@ -82,7 +87,7 @@ func Open(uri string, o Options) (*Store, error) {
 		s.end()
 		return nil, fmt.Errorf("open %s: %w", uri, err)
 	}
-	s.up(c)
+	s.up(c, true)
 	s.keeper.Go(func() { s.keep(c) })
 	return s, nil
 }
@@ -146,6 +151,9 @@ func (s *Store) Outage() string {
 func (s *Store) Note() string {
 	var notes []string
 	if why := s.Outage(); why != "" {
+		notes = append(notes, why)
+	}
+	if why := s.log.loss(); why != "" {
 		notes = append(notes, why)
 	}
 	e := s.export.Load()
@@ -231,6 +239,9 @@ func (s *Store) pick() *conn {
 
 // dispatch gives what waits to the connections that have room.
 func (s *Store) dispatch() {
+	if s.log.wants.Load() {
+		s.flushOwn()
+	}
 	if s.waits.Load() == 0 {
 		return
 	}

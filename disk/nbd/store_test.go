@@ -80,7 +80,13 @@ func TestServers(t *testing.T) {
 				at = at[:len("nbd+unix:///")] + "one%20two" + at[len("nbd+unix:///"):]
 			}
 			for _, policy := range []disk.Policy{disk.Writeback, disk.Durable} {
-				s := open(t, at, Options{Policy: policy})
+				s, err := Open(at, Options{Policy: policy})
+				for range 3 { // nbd-server 3.24 of a busy machine forgets a connection now and then that comes while another goes
+					if name == "nbd-server" && errors.Is(err, unix.ETIMEDOUT) {
+						s, err = Open(at, Options{Policy: policy})
+					}
+				}
+				must(t, err)
 				t.Logf("%v: %s; %s", policy, describe(s), s.Note())
 				exercise(t, s, uint64(policy)+7, 150)
 				must(t, s.Close())
