@@ -33,11 +33,12 @@ type conn struct {
 	export export
 	r      *bufio.Reader
 
-	// Of the reading goroutine; see farewell.go for the last three.
-	ended   []*call // answered, not handed back yet
-	undone  []*call // answered with NBD_ESHUTDOWN
-	leaving bool    // the server is ending
-	last    uint64  // serial of the last call that it got, if so
+	// Of the reading goroutine.
+	ended  []*call // answered, not handed back yet
+	undone []*call // answered with NBD_ESHUTDOWN
+
+	leaving atomic.Bool   // it ends when all is answered up to last; see farewell.go
+	last    atomic.Uint64 // serial of the last call that the server gets
 
 	// Of those that are sent, as many as this has a serial of. A reply to a later one comes too early.
 	sent atomic.Uint64

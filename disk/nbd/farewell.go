@@ -17,38 +17,50 @@ const farewellTime = time.Second
 func (c *conn) leave(k *call) {
 	c.slots[k.cookie%depth].Store(nil)
 	c.undone = append(c.undone, k)
-	if c.leaving {
+	c.retire()
+}
+
+// retire has the connection end when what was sent is answered, or after farewellTime. Any goroutine may call it.
+func (c *conn) retire() {
+	c.hush()
+	if c.leaving.Swap(true) {
 		return
 	}
-	c.leaving, c.last = true, c.hush()
 	if c.net != nil {
 		_ = c.net.SetReadDeadline(time.Now().Add(farewellTime))
+	}
+	if c.fd >= 0 && !c.busy() {
+		c.breakUp() // else what reads sees it with the next reply
 	}
 }
 
 // left reports whether the server is ending, and has replied to all that it got.
 func (c *conn) left() bool {
-	if !c.leaving {
+	if !c.leaving.Load() {
 		return false
 	}
+	last := c.last.Load()
 	for i := range c.slots {
-		if k := c.slots[i].Load(); k != nil && k.serial <= c.last {
+		if k := c.slots[i].Load(); k != nil && k.serial <= last {
 			return false
 		}
 	}
 	return true
 }
 
-// hush has nothing more be taken, and returns the serial of the last call that is sent. What was to be sent stays in its slot.
-func (c *conn) hush() (last uint64) {
+// hush has nothing more be taken. What was to be sent stays in its slot.
+func (c *conn) hush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	last = c.serial
-	if c.out.length > 0 {
-		last = c.out.first.serial - 1
+	if c.hushed {
+		return
 	}
-	c.out, c.hushed = list{}, true
-	return last
+	c.hushed = true
+	c.last.Store(c.serial)
+	if c.out.length > 0 {
+		c.last.Store(c.out.first.serial - 1)
+	}
+	c.out = list{}
 }
 
 // drop ends a connection that was not put into use.

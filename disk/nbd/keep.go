@@ -224,7 +224,7 @@ func (s *Store) lost(c *conn, left *list, err error) {
 	if s.log.any() {
 		s.stale = true
 		for _, o := range live {
-			o.breakUp()
+			o.retire()
 		}
 	}
 	if len(live) == 0 {

@@ -17,7 +17,7 @@ func (c *conn) receive() error {
 			c.deliver()
 		}
 		b, err := c.r.Peek(4)
-		if err != nil && c.leaving {
+		if err != nil && c.leaving.Load() {
 			return errShutdown
 		}
 		if err != nil {

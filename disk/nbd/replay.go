@@ -54,7 +54,7 @@ func (s *Store) withoutOwn(left *list) {
 	*left = rest
 }
 
-// alone waits until no connection is left that may be to the server that was there: they have been broken up.
+// alone waits until no connection is left that may be to the server that was there: they end.
 func (s *Store) alone() bool {
 	for len(*s.live.Load()) > 0 {
 		if !s.rest(time.Millisecond) {
