@@ -85,7 +85,7 @@ func TestNBD(t *testing.T) {
 		f.end(t, syscall.SIGTERM)
 	}
 	qcow2.end(t, syscall.SIGTERM)
-	t.Run("the image", func(t *testing.T) { checkImage(t, image, filepath.Join(dir, "raw"), sums[0]) })
+	t.Run("the image", func(t *testing.T) { checkQcow2(t, image, filepath.Join(dir, "raw"), sums[0]) })
 }
 
 // keptFiles are written once, and must be there at the end.
@@ -106,8 +106,8 @@ func (d *daemon) awaits(t *testing.T, name, state string) {
 	}
 }
 
-// checkImage: the image is whole, and so is the file system in it, with the client's files.
-func checkImage(t *testing.T, image, raw, sums string) {
+// checkQcow2: the image is whole, and so is the file system in it, with the client's files.
+func checkQcow2(t *testing.T, image, raw, sums string) {
 	for _, args := range [][]string{{"qemu-img", "check", "-q", image}, {"qemu-img", "convert", "-O", "raw", image, raw}, {"e2fsck", "-fn", raw}} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%q: %v\n%s", args, err, out)
