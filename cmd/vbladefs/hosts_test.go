@@ -15,8 +15,8 @@ import (
 	"vbladefs/target/aoe/initiator"
 )
 
-// deadSecs is how long a client tries, as Linux does.
-const deadSecs = 180 * time.Second
+// deadTime is how long a client tries, as Linux does.
+const deadTime = 180 * time.Second
 
 // host is a machine that can export a disk which others can export, too: a daemon, and the NBD server that it has the disk from.
 type host struct {
@@ -74,7 +74,7 @@ func failOver(t *testing.T, client netiotest.Netns, a, b *host, between func()) 
 	t.Helper()
 	a.d.echo(a.add, "kvblade/add")
 	c := connect(t, client, "eth0")
-	v := loadOf(c, 16, initiator.Options{Timeout: deadSecs, Follow: true}, aoe.Addr{Shelf: 7, Slot: 1})
+	v := loadOf(c, 16, initiator.Options{Timeout: deadTime, Follow: true}, aoe.Addr{Shelf: 7, Slot: 1})
 	v.goesOn(500)
 	if errno := b.d.tryEcho(b.add, "kvblade/add"); errno != "EADDRINUSE" || !strings.Contains(b.d.lastEvent(), a.mac) {
 		t.Errorf("while the first host lives, the second gets %q, and its log says %s", errno, b.d.lastEvent())
@@ -171,7 +171,7 @@ func TestHostCutOff(t *testing.T) {
 	t.Parallel()
 	client, a, b := twoHosts(t, "direct", "none")
 	a.d.echo(a.add, "kvblade/add")
-	v := loadOf(connect(t, client, "eth0"), 16, initiator.Options{Timeout: deadSecs, Follow: true}, aoe.Addr{Shelf: 7, Slot: 1})
+	v := loadOf(connect(t, client, "eth0"), 16, initiator.Options{Timeout: deadTime, Follow: true}, aoe.Addr{Shelf: 7, Slot: 1})
 	v.goesOn(500)
 	a.ns.Run("ip", "link", "set", "eth0", "down")
 	a.d.await("what it had taken is done", func() bool {

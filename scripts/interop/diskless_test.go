@@ -55,11 +55,11 @@ func TestBootDebian(t *testing.T) {
 	console.types(t, "systemctl poweroff")
 	console.await(t, "Power down")
 	d.stop(t)
-	checkImage(t, image, said)
+	checkDebianImage(t, image, said)
 }
 
-// checkImage looks for the file that was written, past AoE and Debian, in an image whose file system is clean.
-func checkImage(t *testing.T, image, said string) {
+// checkDebianImage looks for the file that was written, past AoE and Debian, in an image whose file system is clean.
+func checkDebianImage(t *testing.T, image, said string) {
 	t.Helper()
 	const partition = "?offset=1048576"
 	if out, err := exec.Command("e2fsck", "-fn", image+partition).CombinedOutput(); err != nil {
