@@ -17,7 +17,7 @@ const maxKeeping = 64
 // kept tells the Keeper of a successful operation, if it changed what is kept.
 func (t *Target) kept(op Operation) {
 	switch op.(type) {
-	case Announce, SetPaused, Resize:
+	case Announce, SetPaused, SetTrace, Resize:
 		return
 	}
 	if t.keeper != nil {

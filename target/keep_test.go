@@ -251,6 +251,8 @@ func TestKeeperLearnsOfOperations(t *testing.T) {
 		{target.SetPaused{Drive: "d", Paused: true}, 0, ""},
 		{target.SetPaused{Drive: "d"}, 0, ""},
 		{target.Resize{Drive: "d"}, 0, ""},
+		{target.SetTrace{Addr: blade, Requests: 1, Length: func(*target.TraceEvent) int { return 1 }}, 0, ""},
+		{target.SetTrace{Addr: blade}, 0, ""},
 		{target.Announce{}, 0, ""},
 		{target.SetModel{Drive: "none", Model: "x"}, 0, "no such drive"},
 	} {
