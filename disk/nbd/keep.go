@@ -65,7 +65,7 @@ func (s *Store) connectAgain() (*conn, error) {
 		return nil, err
 	}
 	for s.life.Err() == nil {
-		if !s.alone() || !s.restore(c) {
+		if s.toRestore() && (!s.alone() || !s.restore(c)) {
 			break
 		}
 		if s.up(c, true) {

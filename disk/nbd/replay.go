@@ -54,6 +54,13 @@ func (s *Store) withoutOwn(left *list) {
 	*left = rest
 }
 
+// toRestore reports whether the server that comes next has to do something again. If so, no connection is put into use before.
+func (s *Store) toRestore() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stale
+}
+
 // alone waits until no connection is left that may be to the server that was there: they end.
 func (s *Store) alone() bool {
 	for len(*s.live.Load()) > 0 {
@@ -68,11 +75,8 @@ func (s *Store) alone() bool {
 // there still.
 func (s *Store) restore(c *conn) bool {
 	s.mu.Lock()
-	stale, since := s.stale, s.outage.since
+	since := s.outage.since
 	s.mu.Unlock()
-	if !stale {
-		return true
-	}
 	if away := clock() - since; away > s.remembrance {
 		s.log.lose(fmt.Sprintf("its server was away for %v with changes that were not flushed, and may be lost", away.Round(time.Second)))
 		c.restored = true

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -205,4 +206,17 @@ func TestNoRoom(t *testing.T) {
 	s.dispatch()
 	o.reap(1)
 	must(t, o.errs[write])
+}
+
+// TestOneConnectionIsLost breaks each connection in turn while the others and the server live, with nothing to be done again: there
+// are as many again.
+func TestOneConnectionIsLost(t *testing.T) {
+	_, uri := nbdkit(t, "memory", "1M")
+	s := open(t, uri, Options{})
+	all := func() bool { return len(*s.live.Load()) == Connections }
+	until(t, "all connections are there", all)
+	for _, c := range *s.live.Load() {
+		c.breakUp()
+		until(t, "all connections are there again", func() bool { return !slices.Contains(*s.live.Load(), c) && all() })
+	}
 }
