@@ -9,8 +9,14 @@ import (
 // This file ends connections without a harm to a server that lives on, or that is ending. nbdkit up to 1.32 at least ends with
 // a failed assertion when a client hangs up while replies to it are under way ("raw_send_socket: Assertion `sock >= 0'").
 
-// farewellTime is how long a connection that is to end waits for the replies that are under way.
-const farewellTime = time.Second
+const (
+	// farewellTime is how long Close waits for the replies that are under way.
+	farewellTime = time.Second
+	// retireTime is how long a connection that another takes the place of waits for them. What a living server that is slow has
+	// got, and is not waited for, it may write after the repeat of it, and after what is newer. So it is as long as a silent
+	// server has in any case, which is below Patience.
+	retireTime = userTimeout
+)
 
 // leave notes that the server does no more, beginning with k (NBD_ESHUTDOWN). What it has not got is not sent any more, and k
 // is for the next server.
@@ -20,14 +26,14 @@ func (c *conn) leave(k *call) {
 	c.retire()
 }
 
-// retire has the connection end when what was sent is answered, or after farewellTime. Any goroutine may call it.
+// retire has the connection end when what was sent is answered, or after retireTime. Any goroutine may call it.
 func (c *conn) retire() {
 	c.hush()
 	if c.leaving.Swap(true) {
 		return
 	}
 	if c.net != nil {
-		_ = c.net.SetReadDeadline(time.Now().Add(farewellTime))
+		_ = c.net.SetReadDeadline(time.Now().Add(retireTime))
 	}
 	if c.fd >= 0 && !c.busy() {
 		c.breakUp() // else what reads sees it with the next reply

@@ -220,3 +220,22 @@ func TestOneConnectionIsLost(t *testing.T) {
 		until(t, "all connections are there again", func() bool { return !slices.Contains(*s.live.Load(), c) && all() })
 	}
 }
+
+// TestSlowServerIsHeardOut has a connection end for another's sake while the server takes its time: what it has got it answers, or it
+// might be written again late.
+func TestSlowServerIsHeardOut(t *testing.T) {
+	t.Parallel()
+	_, uri := nbdkit(t, "--filter=delay", "memory", "1M", "wdelay=2")
+	s := open(t, uri, Options{})
+	c, err := s.connect()
+	must(t, err)
+	c.start()
+	var l list
+	k := &call{op: disk.Write, data: noise(1, 512), length: 512, done: make(chan struct{}, 1)}
+	l.push(k)
+	c.send(&l)
+	c.retire()
+	if left, err := c.wait(); left.length > 0 || k.err != nil {
+		t.Errorf("%d requests are left, %v: %v", left.length, err, k.err)
+	}
+}
