@@ -207,7 +207,7 @@ func (c *conn) end(k *call, err error) {
 	switch {
 	case err != nil && k.own:
 		c.store.log.lose(fmt.Sprintf("its server cannot flush: %v; changes that it had acknowledged may be lost", err))
-	case err == nil && c.export.has(flagFlush):
+	case err == nil && k.op != disk.Read && c.export.has(flagFlush): // reads take no lock of the store
 		err = c.store.log.ended(k)
 	}
 	k.err = err

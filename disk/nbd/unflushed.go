@@ -62,7 +62,7 @@ func (u *unflushed) ended(k *call) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {
-	case k.op == disk.Read || k.replayed:
+	case k.replayed:
 	case k.op == disk.Flush:
 		u.drop(k.mark)
 		if u.head < len(u.entries) && u.alarm != nil {
