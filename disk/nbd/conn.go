@@ -127,6 +127,13 @@ func (c *conn) send(l *list) {
 	unfit.fail(unix.EAGAIN)
 }
 
+// inFlight is how many calls have a slot.
+func (c *conn) inFlight() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return depth - len(c.free)
+}
+
 // enlist gives a call a slot and a cookie, and puts it into out; mu is held.
 func (c *conn) enlist(k *call) {
 	slot := c.free[len(c.free)-1]

@@ -19,6 +19,9 @@ import (
 const (
 	// Connections is how many a store has to a server that says that they see one cache.
 	Connections = 4
+	// spread is how much one gets before another gets something, too: what shares a connection shares system calls and wake-ups, at
+	// both ends. nbdkit works at so much of one connection at a time (its --threads).
+	spread = 16
 	// connectTime is what a server may take to be connected to.
 	connectTime = 5 * time.Second
 	// Between two attempts to connect.

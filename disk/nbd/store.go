@@ -225,7 +225,8 @@ func (s *Store) submit(l *list) {
 	s.dispatch()
 }
 
-// pick is the connection whose turn it is; nil: there is none.
+// pick is the first connection with less than spread in flight, and if none has, the one whose turn it is; nil: there is
+// none.
 func (s *Store) pick() *conn {
 	live := *s.live.Load()
 	switch len(live) {
@@ -233,6 +234,11 @@ func (s *Store) pick() *conn {
 		return nil
 	case 1:
 		return live[0]
+	}
+	for _, c := range live {
+		if c.inFlight() < spread {
+			return c
+		}
 	}
 	return live[int(s.turn.Add(1))%len(live)]
 }
