@@ -17,8 +17,6 @@ type controlled struct {
 	*controlRun
 	*process
 	tree string
-	base int64        // memory with one export
-	warm func() error // done with one export, if not nil
 }
 
 // start starts a daemon on all processors: its client is a shell, not aoebench.
@@ -82,16 +80,10 @@ func (d *controlled) addAtOnce(file string, files []string, line string) (spent,
 	if _, err := d.sh(`cat "$1" > "$2"`, first, d.file(file)); err != nil {
 		return spent{}, 0, err
 	}
-	if d.warm != nil {
-		if err := d.warm(); err != nil {
-			return spent{}, 0, err
-		}
-	}
 	before, err := d.memory()
 	if err != nil {
 		return spent{}, 0, err
 	}
-	d.base = before
 	rest, err := d.commands(line, files, 1)
 	if err != nil {
 		return spent{}, 0, err

@@ -81,15 +81,25 @@ func useAll(e *initiator.Engine, n, times int, io initiator.IO) error {
 	return nil
 }
 
-// inUse is what an export takes that has been used, beyond the daemon with one that was: the buffers of its requests are there.
+// poolUsers are so many exports that their requests take all buffers of a worker: each has 64 outstanding, of 1024.
+const poolUsers = 16
+
+// inUse is what an export takes that has been used: beyond the same when it has not, and without the buffers of requests,
+// which it does not keep.
 func (c *controlRun) inUse() (err error) {
 	d, err := c.start("")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
-	d.warm = func() error { return d.use(1, 4096) }
 	_, idle, err := d.addAtOnce("aoeserver", c.files, "add %[1]s %[2]d %[3]d %[4]s\n")
+	if err != nil {
+		return err
+	}
+	if err := d.use(poolUsers, 512); err != nil {
+		return err
+	}
+	before, err := d.memory()
 	if err != nil {
 		return err
 	}
@@ -100,7 +110,7 @@ func (c *controlRun) inUse() (err error) {
 	if err != nil {
 		return err
 	}
-	c.add("memory of an export, a file each, when it has been used", perExport(d.base, after, len(c.files)-1), maxExport, "bytes",
+	c.add("memory of an export, a file each, when it has been used", idle+perExport(before, after, len(c.files)-poolUsers), maxExport, "bytes",
 		fmt.Sprintf("after a read, a write and a flush of one initiator; %.0f before", idle))
 	return nil
 }
