@@ -97,6 +97,8 @@ func TestDropIns(t *testing.T) {
 		t.Errorf("metrics: %.2000s", text)
 	}
 
+	s.deviceList()
+
 	s.do("systemctl stop vbladefs; install -d -o vbladefs -m 700 /var/lib/vbladefs && chown -R vbladefs /var/lib/vbladefs /srv/disk.img")
 	s.reconfigure(dropIn(t, "privileges.md"))
 	s.exported("e0.3")
@@ -107,4 +109,18 @@ func TestDropIns(t *testing.T) {
 	s.do("truncate -s 8M /srv/more.img && chown vbladefs /srv/more.img && echo add /srv/more.img 0 4 eth0 > /run/vbladefs/aoeserver")
 	s.do("systemctl restart vbladefs")
 	s.exported("e0.3", "e0.4")
+}
+
+// deviceList has the unit name one disk: the daemon can open that one, and no other.
+func (s *site) deviceList() {
+	s.t.Helper()
+	listed, other := s.loopDevice(), s.loopDevice()
+	s.reconfigure("[Service]\nDeviceAllow=\nDeviceAllow=/dev/fuse rw\nDeviceAllow=" + listed + " rw\n")
+	s.do("echo add " + listed + " 0 5 eth0 > /run/vbladefs/aoeserver")
+	s.exported("e0.5")
+	out, err := s.try("echo add " + other + " 0 6 eth0 > /run/vbladefs/aoeserver")
+	if log := s.do("tail -n 1 /run/vbladefs/log"); err == nil || !strings.Contains(log, other+": operation not permitted") {
+		s.t.Errorf("a disk that is not on the list: %v %s, log: %s", err, out, log)
+	}
+	s.do("echo del " + listed + " 0 5 eth0 > /run/vbladefs/aoeserver")
 }
