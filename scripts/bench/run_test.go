@@ -218,7 +218,7 @@ func TestControlEndToEnd(t *testing.T) {
 			t.Errorf("the table has no %q:\n%s", f.What, table)
 		}
 	}
-	if units["s"] < 4 || units["ms"] < 7 || units["µs"] < 3 || units["bytes"] != 2 {
+	if units["s"] < 4 || units["ms"] < 7 || units["µs"] < 3 || units["bytes"] != 3 {
 		t.Errorf("%v of each unit in\n%s", units, table)
 	}
 	if left := leftovers(t, t.TempDir()); left != "" {
