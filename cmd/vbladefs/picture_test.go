@@ -159,17 +159,7 @@ func topScreen(t *testing.T, d *daemon, wanted func(string) bool) (rows [picture
 		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	said := &output{}
-	go func() {
-		var b [4096]byte
-		for {
-			n, err := keyboard.Read(b[:])
-			_, _ = said.Write(b[:n])
-			if err != nil {
-				return
-			}
-		}
-	}()
+	said := saidOn(keyboard)
 	d.await("top shows a load", func() bool {
 		frames := strings.Split(said.String(), "\x1b[H")
 		return len(frames) > 5 && wanted(frames[len(frames)-2])

@@ -51,17 +51,7 @@ func TestRunShell(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = tty.Close()
-	said := &output{}
-	go func() {
-		var b [4096]byte
-		for {
-			n, err := keyboard.Read(b[:])
-			_, _ = said.Write(b[:n])
-			if err != nil {
-				return
-			}
-		}
-	}()
+	said := saidOn(keyboard)
 	// What is awaited is not what is typed, which the terminal shows too.
 	for _, step := range []struct{ keys, answer string }{
 		{"test -d /sys/kvblade && echo 'be'gun\n", "begun"},
@@ -96,4 +86,20 @@ func TestRunShell(t *testing.T) {
 		}
 	}
 	d.awaitNoView()
+}
+
+// saidOn gathers what a terminal is written to, until it is closed.
+func saidOn(keyboard *os.File) *output {
+	said := &output{}
+	go func() {
+		var b [4096]byte
+		for {
+			n, err := keyboard.Read(b[:])
+			_, _ = said.Write(b[:n])
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return said
 }

@@ -161,17 +161,7 @@ func TestTopOnATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cmd.Process.Kill()
-	said := &output{}
-	go func() {
-		var b [4096]byte
-		for {
-			n, err := keyboard.Read(b[:])
-			_, _ = said.Write(b[:n])
-			if err != nil {
-				return
-			}
-		}
-	}()
+	said := saidOn(keyboard)
 	for _, step := range []struct{ keys, answer string }{
 		{"", "e0.1"}, {"h", "most first again"}, {"x", "EXPORT"}, {"n", "INITIATOR"}, {"", c.mac.String()}, {"i", "RXMB/S"}, {"e", "FLAT"},
 		{">", "W/S*"}, {"/nothing", "filter: nothing"}, {"\r", "filter: nothing  h: help"}, {"\x1b", "e0.1"}, {" ", "paused"},
