@@ -66,6 +66,7 @@ var advice = map[unix.Errno]string{
 	unix.EBUSY:   "unmount it or end what uses it",
 	unix.ENXIO:   "give it at least one sector of 512 bytes, or attach its medium",
 	unix.EAGAIN:  "it was replaced while it was opened, so try again",
+	unix.EDEADLK: "it is a file of this daemon itself, so name another",
 	unix.EMFILE:  "raise the limit of open files",
 	unix.ENFILE:  "raise the system's limit of open files",
 }

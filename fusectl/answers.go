@@ -1,23 +1,39 @@
 package fusectl
 
 import (
-	"path/filepath"
+	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Answers asks the tree for a file, as anybody would, and returns when it has
-// answered: at once, if it is mounted no more. A refusal is an answer, too.
+// Answers asks the tree, as anybody would, and returns when it has answered: at
+// once, if it is mounted no more. It opens nothing: see fileNode.Open.
 func (s *Server) Answers() {
 	select {
 	case <-s.removed:
 		return
 	default:
 	}
-	fd, err := unix.Open(filepath.Join(s.point.dir, readmeFile.name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return
+	_ = unix.Statfs(s.point.dir, &unix.Statfs_t{})
+}
+
+// answerTime is how long a folder may take to say what it is.
+const answerTime = 5 * time.Second
+
+// mustAnswer refuses a dir that belongs to a daemon that hangs: whoever looks at it
+// waits, and could not even be told to end.
+func mustAnswer(dir string) error {
+	answered := make(chan struct{})
+	go func() {
+		_ = unix.Statfs(dir, &unix.Statfs_t{}) // stat(2) is answered from memory
+		close(answered)
+	}()
+	select {
+	case <-answered:
+		return nil
+	case <-time.After(answerTime):
+		return fmt.Errorf("mount point %s: %w: it does not answer for %v: if a daemon hangs that serves it, "+
+			"kill that one, or take its tree away with `umount -f -l %s`", dir, unix.ETIMEDOUT, answerTime, dir)
 	}
-	_, _ = unix.Read(fd, make([]byte, 1))
-	_ = unix.Close(fd)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 )
 
 // caller is the thread that makes a call, by its number; 0: of a pid namespace
@@ -21,6 +22,9 @@ func callerOf(ctx context.Context) caller {
 	}
 	return caller(c.Pid)
 }
+
+// own is whether the caller is this process.
+func (c caller) own() bool { return c != 0 && unix.Tgkill(os.Getpid(), int(c), 0) == nil }
 
 // folder is the caller's working directory, where relative paths start; empty
 // if it cannot be told.

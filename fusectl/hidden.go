@@ -20,16 +20,24 @@ func Hide(dir string, e Engine, o Options) (*Hidden, error) {
 	if err != nil {
 		return nil, err
 	}
+	hidden, err := hide(mountPoint{dir: dir}, newTree(e, o))
+	if err != nil {
+		return nil, fmt.Errorf("serve the control tree: %w", err)
+	}
+	return hidden, nil
+}
+
+// hide serves t, to be placed at point.
+func hide(point mountPoint, t *tree) (*Hidden, error) {
 	mount, fd, err := detached()
 	if err != nil {
-		return nil, fmt.Errorf("mount the control tree: %w", err)
+		return nil, err
 	}
-	tree := newTree(e, o)
-	served, err := serve(fmt.Sprintf("/dev/fd/%d", fd), tree)
+	served, err := serve(fd, t)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("serve the control tree: %w", err), unix.Close(mount))
+		return nil, errors.Join(err, unix.Close(mount))
 	}
-	return &Hidden{mount: mount, server: &Server{fuse: served, point: mountPoint{dir: dir}, removed: make(chan struct{})}}, nil
+	return &Hidden{mount: mount, server: &Server{fuse: served, point: point, removed: make(chan struct{})}}, nil
 }
 
 // Close gives up a tree that was not placed.
@@ -70,7 +78,7 @@ func (h *Hidden) Uncover(placed bool) error {
 
 func (h *Hidden) place(flags int) error {
 	if err := unix.MoveMount(h.mount, "", unix.AT_FDCWD, h.server.point.dir, unix.MOVE_MOUNT_F_EMPTY_PATH|flags); err != nil {
-		return fmt.Errorf("mount the control tree at %s: %w", h.server.point.dir, err)
+		return fmt.Errorf("move_mount to %s: %w", h.server.point.dir, err)
 	}
 	go h.server.await()
 	return h.Close()

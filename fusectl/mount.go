@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -40,14 +39,22 @@ func Mount(dir string, e Engine, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree := newTree(e, o)
-	server, err := serve(point.dir, tree)
+	server, err := mount(point, newTree(e, o))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mount the control tree at %s: %w%s", dir, err, mountAdvice()), point.discard())
 	}
-	s := &Server{fuse: server, point: point, removed: make(chan struct{})}
-	go s.await()
-	return s, nil
+	return server, nil
+}
+
+func mount(point mountPoint, t *tree) (*Server, error) {
+	hidden, err := hide(point, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := hidden.place(0); err != nil {
+		return nil, errors.Join(err, hidden.Close())
+	}
+	return hidden.server, nil
 }
 
 // mountAdvice says what to do about a mount that failed, for what is likely to be the cause.
@@ -71,31 +78,25 @@ func CheckMountPoint(dir string, nonEmpty bool) error {
 	return point.discard()
 }
 
-// serve answers for t on dir: a folder, to be mounted on, or /dev/fd/N, which is a
-// descriptor of /dev/fuse that is mounted already.
-func serve(dir string, t *tree) (*fuse.Server, error) {
+// serve answers for t on a descriptor of /dev/fuse that is mounted already. The library is not to mount: it then opens a
+// file in the tree itself, and a daemon killed at that moment waits for its own answer in close(2) for ever, and with it
+// whoever looks at the tree, as the kernel ends a connection only when its last user has ended.
+func serve(connection int, t *tree) (*fuse.Server, error) {
 	zero := time.Duration(0)
 	options := fs.Options{
 		EntryTimeout: &zero, AttrTimeout: &zero, NegativeTimeout: &zero,
 		MountOptions: fuse.MountOptions{
-			FsName: fsName, Name: fsName, MaxWrite: maxFUSEWrite,
-			AllowOther: true, Options: []string{"default_permissions"},
-			DirectMountStrict: !strings.HasPrefix(dir, "/dev/fd/"), // or the library would mount there: on /dev/fuse itself
-			DisableXAttrs:     true, DisableReadDirPlus: true,
-			DisableSplice:    true, // nothing here is a file; the library would fill and empty a pipe for every read
-			DirectMountFlags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC,
+			Name: fsName, MaxWrite: maxFUSEWrite, DisableXAttrs: true, DisableReadDirPlus: true,
+			DisableSplice: true, // nothing here is a file; the library would fill and empty a pipe for every read
 		},
 	}
 	nodes := fs.NewNodeFS(&dirNode{tree: t, dir: root()}, &options)
-	server, err := fuse.NewServer(nodes, dir, &options.MountOptions)
+	server, err := fuse.NewServer(nodes, fmt.Sprintf("/dev/fd/%d", connection), &options.MountOptions)
 	if err != nil {
 		return nil, err
 	}
 	go server.Serve()
-	if err := server.WaitMount(); err != nil {
-		return nil, errors.Join(err, server.Unmount())
-	}
-	return server, nil
+	return server, server.WaitMount()
 }
 
 // newTree fills in what o leaves out.

@@ -19,11 +19,15 @@ type mountPoint struct {
 }
 
 // prepare makes dir ready: it creates what is missing of it, detaches dead
-// mounts of ours, and refuses what it holds unless that may be hidden.
+// mounts of ours, and refuses one that hangs, and what it holds unless that may be
+// hidden.
 func prepare(dir string, nonEmpty bool) (mountPoint, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return mountPoint{}, fmt.Errorf("mount point %q: %w", dir, err)
+	}
+	if err := mustAnswer(abs); err != nil {
+		return mountPoint{}, err
 	}
 	created, err := create(abs)
 	p := mountPoint{dir: abs, created: created}

@@ -64,6 +64,7 @@ func openShop(t *testing.T) *shop {
 		{"file below a sector", at("short"), "ENXIO", "at least one sector"},
 		{"locked file", lockedFile(t), "EBUSY", "end what uses it"},
 		{"mounted loop device", mountedLoop(t), "EBUSY", "unmount it"},
+		{"file of the tree", filepath.Join(s.dir, "README"), "EDEADLK", "a file of this daemon itself"},
 	}
 	return s
 }

@@ -188,7 +188,7 @@ func serveReady(args []string, stdout io.Writer, ready *daemon.Ready) error {
 	}
 	begin := s.start
 	if o.takeover {
-		begin = s.takeOver
+		begin = func() error { return s.takeOver(ctx) }
 	}
 	if err := begin(); err != nil {
 		s.scrape.abandon()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,11 +18,18 @@ import (
 	"vbladefs/target"
 )
 
+// lateTime is after what time without an answer there is a word of it.
+const lateTime = 5 * time.Second
+
 // takeOver opens everything beside the daemon that runs, and goes on where that
 // stops. If it fails before that, the other one has not noticed.
-func (s *server) takeOver() error {
+func (s *server) takeOver(ctx context.Context) error {
 	daemon.RaiseFileLimit() // for the claims
-	from, err := takeover.Ask(s.o.state, takeover.Hello{Version: version, Directory: realPath(s.o.dir)})
+	late := time.AfterFunc(lateTime, func() {
+		s.log.Warnf("the running daemon has not answered for %v; still waiting", lateTime)
+	})
+	from, err := takeover.Ask(ctx, s.o.state, takeover.Hello{Version: version, Directory: realPath(s.o.dir)})
+	late.Stop()
 	if err != nil {
 		return err
 	}

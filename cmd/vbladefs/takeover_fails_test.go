@@ -33,7 +33,7 @@ func testTakeoverByOneThatEnds(t *testing.T, kind string) {
 	v := loadOn(t, there, "eth0", 16, d.exports(3)...)
 	for round := range 3 {
 		v.goesOn(50)
-		from, err := takeover.Ask(folder, takeover.Hello{Directory: d.dir})
+		from, err := takeover.Ask(t.Context(), folder, takeover.Hello{Directory: d.dir})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestTakeoverOfOneThatEnds(t *testing.T) {
 	folder := t.TempDir()
 	d := serve(t, here, "-state="+folder)
 	d.exports(1)
-	from, err := takeover.Ask(folder, takeover.Hello{Directory: d.dir})
+	from, err := takeover.Ask(t.Context(), folder, takeover.Hello{Directory: d.dir})
 	if err != nil {
 		t.Fatal(err)
 	}

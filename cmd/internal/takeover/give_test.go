@@ -131,7 +131,7 @@ func TestConversation(t *testing.T) {
 
 // take takes over as far as so many steps.
 func take(dir string, steps int) error {
-	taker, err := Ask(dir, Hello{})
+	taker, err := Ask(context.Background(), dir, Hello{})
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func TestOtherProtocol(t *testing.T) {
 // A daemon that is told to end does not wait for one that is not ready.
 func TestCloseMeanwhile(t *testing.T) {
 	g, f, dir := giving(t)
-	taker, err := Ask(dir, Hello{})
+	taker, err := Ask(t.Context(), dir, Hello{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestCloseMeanwhile(t *testing.T) {
 
 // A folder that no daemon listens in.
 func TestNobody(t *testing.T) {
-	if _, err := Ask(t.TempDir(), Hello{}); err == nil || !strings.Contains(err.Error(), "start without -takeover") {
+	if _, err := Ask(t.Context(), t.TempDir(), Hello{}); err == nil || !strings.Contains(err.Error(), "start without -takeover") {
 		t.Errorf("%v", err)
 	}
 }
@@ -208,7 +208,7 @@ func TestServedIsFinal(t *testing.T) {
 	for _, gone := range []bool{false, true} {
 		t.Run(fmt.Sprintf("gone %v", gone), func(t *testing.T) {
 			g, f, dir := giving(t)
-			taker, err := Ask(dir, Hello{})
+			taker, err := Ask(t.Context(), dir, Hello{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package takeover
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,8 +24,9 @@ type Taker struct {
 	conn *Conn
 }
 
-// Ask asks the daemon that keeps its state in stateDir to hand over.
-func Ask(stateDir string, hello Hello) (*Taker, error) {
+// Ask asks the daemon that keeps its state in stateDir to hand over, and waits for its answer until ctx ends: that
+// daemon may have another take-over to end first.
+func Ask(ctx context.Context, stateDir string, hello Hello) (*Taker, error) {
 	path := SocketPath(stateDir)
 	c, err := Dial(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
@@ -36,12 +38,15 @@ func Ask(stateDir string, hello Hello) (*Taker, error) {
 	t := &Taker{conn: c}
 	hello.Protocol, hello.Process = protocol, os.Getpid()
 	c.Within(holdTime + openTime)
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	err = c.Send(hello)
 	var files []*os.File
 	if err == nil {
 		files, err = c.Receive(&t.Offer)
 	}
 	switch {
+	case ctx.Err() != nil:
+		err = errStopping
 	case err != nil:
 		err = fmt.Errorf("the running daemon does not answer: %w", err)
 	case t.Offer.Refused != "":
@@ -51,7 +56,8 @@ func Ask(stateDir string, hello Hello) (*Taker, error) {
 	}
 	if err != nil {
 		closeAll(files)
-		return nil, errors.Join(err, c.Close())
+		_ = c.Close()
+		return nil, err
 	}
 	t.Lock, t.Claims = files[0], map[string]*os.File{}
 	for n, key := range t.Offer.Stores {
