@@ -134,14 +134,25 @@ func (f *folder) take() error {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		by := make([]byte, 20)
 		n, _ := lock.ReadAt(by, 0)
-		return fmt.Errorf("another daemon keeps its state in %s (process %s): end it, or choose another folder with -state",
-			f.dir, strings.TrimSpace(string(by[:n])))
+		return takenBy(f.dir, strings.TrimSpace(string(by[:n])))
 	}
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", f.path(lockName), err)
 	}
 	f.sign()
 	return nil
+}
+
+// takenBy says what to do about the process that has the folder.
+func takenBy(dir, process string) error {
+	const has = "another daemon keeps its state in %s (process %s)"
+	stat, _ := os.ReadFile("/proc/" + process + "/stat")
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	if strings.HasPrefix(rest, "Z") { // its main thread has ended, and another has not: proc_pid_stat(5)
+		return fmt.Errorf(has+": it was killed, and keeps all that it had until a disk answers that one of its threads waits for: "+
+			"see dmesg for what hangs", dir, process)
+	}
+	return fmt.Errorf(has+": end it, or choose another folder with -state", dir, process)
 }
 
 // sign writes who has the folder. It only helps others: a full disk keeps nobody
