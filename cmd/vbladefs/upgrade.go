@@ -67,7 +67,11 @@ func (s *server) startHeir() (process int, failed <-chan error, err error) {
 	c.Env = notify.Heir(os.Environ())
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if s.o.user != "" { // which no capability outlives otherwise
-		c.SysProcAttr = &syscall.SysProcAttr{AmbientCaps: daemon.Inheritable()}
+		inherited, err := daemon.Inheritable()
+		if err != nil {
+			return 0, nil, err
+		}
+		c.SysProcAttr = &syscall.SysProcAttr{AmbientCaps: inherited}
 	}
 	reason, err := daemon.StartListened(c)
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vbladefs/netio/netiotest"
 )
 
@@ -130,20 +132,33 @@ func TestUpgrade(t *testing.T) {
 	d.checkUnmounted()
 }
 
-// TestUpgradeUser: one that is not root has its capabilities afterwards, too.
+// TestUpgradeUser: one that is not root has its capabilities afterwards, too, and as
+// many as there are where a service manager keeps some from it.
 func TestUpgradeUser(t *testing.T) {
 	t.Parallel()
-	need(t, "unshare", "mknod")
+	need(t, "unshare", "mknod", "setpriv")
 	here, _ := netiotest.Pair(t, 1500)
 	path, _ := installed(t)
-	dir, state := mountDir(t), filepath.Join(filepath.Dir(path), "state")
-	if err := errors.Join(os.Mkdir(state, 0o700), os.Chown(state, nobody, nobody), os.Chmod(dir, 0o755)); err != nil {
+	bounded := filepath.Join(filepath.Dir(path), "bounded")
+	script := "#!/bin/sh\nexec setpriv --bounding-set -ipc_lock " + path + ` "$@"`
+	if err := os.WriteFile(bounded, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	d := serveProgramAs(t, here, path, dir, "-user", "nobody", "-state", state)
+	all := documented(t, "-user")
+	upgradeUser(t, here, path, path, all)
+	upgradeUser(t, here, bounded, path, all&^(1<<unix.CAP_IPC_LOCK))
+}
+
+func upgradeUser(t *testing.T, here netiotest.Netns, start, path string, kept uint64) {
+	t.Helper()
+	dir, state := mountDir(t), filepath.Join(filepath.Dir(path), "state")
+	if err := errors.Join(os.MkdirAll(state, 0o700), os.Chown(state, nobody, nobody), os.Chmod(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	d := serveProgramAs(t, here, start, dir, "-user", "nobody", "-state", state)
 	pid := upgraded(t, path, state)
 	awaitEnd(t, d.cmd.Process.Pid)
-	checkLimited(t, pid, documented(t, "-user"))
+	checkLimited(t, pid, kept)
 	next := &daemon{t: t, dir: fmt.Sprintf("/proc/%d/root%s", pid, dir)}
 	if text := next.read("README"); !strings.Contains(text, "aoeserver") {
 		t.Errorf("the tree is %q", text)

@@ -109,6 +109,33 @@ func TestDropIns(t *testing.T) {
 	s.do("truncate -s 8M /srv/more.img && chown vbladefs /srv/more.img && echo add /srv/more.img 0 4 eth0 > /run/vbladefs/aoeserver")
 	s.do("systemctl restart vbladefs")
 	s.exported("e0.3", "e0.4")
+	s.reload("e0.3", "e0.4")
+}
+
+// reload has the program as it is on the disk take over twice while initiators work.
+func (s *site) reload(addrs ...string) {
+	s.t.Helper()
+	owner := s.do("stat -c %U /proc/" + s.show("vbladefs", "MainPID"))
+	var loads []func()
+	for _, addr := range addrs {
+		loads = append(loads, s.load(addr, 5*time.Second))
+	}
+	time.Sleep(time.Second) // they are under way
+	for range 2 {
+		before := s.show("vbladefs", "MainPID")
+		s.do("systemctl reload vbladefs")
+		after := s.show("vbladefs", "MainPID")
+		if after == before || s.show("vbladefs", "NRestarts") != "0" || s.show("vbladefs", "ActiveState") != "active" {
+			s.t.Errorf("process %s before, %s after, %s restarts", before, after, s.show("vbladefs", "NRestarts"))
+		}
+		if now := s.do("stat -c %U /proc/" + after); now != owner {
+			s.t.Errorf("the daemon was %s's and is %s's", owner, now)
+		}
+		s.do("cat /run/vbladefs/aoeserver")
+	}
+	for _, load := range loads {
+		load()
+	}
 }
 
 // deviceList has the unit name one disk: the daemon can open that one, and no other.

@@ -25,16 +25,9 @@ func Kept(tree bool) [][]privilege.Capability {
 	return kept
 }
 
-// Inheritable are the capabilities of Become as a process that this one starts gets
-// them: numbers of ambient ones.
-func Inheritable() (numbers []uintptr) {
-	for _, list := range [][]privilege.Capability{privilege.Network, privilege.Tree} {
-		for _, c := range list {
-			numbers = append(numbers, uintptr(c))
-		}
-	}
-	return numbers
-}
+// Inheritable are the capabilities of Become, as far as this process has them, as
+// one that it starts gets them: numbers of ambient ones.
+func Inheritable() ([]uintptr, error) { return privilege.Ambient(privilege.Network, privilege.Tree) }
 
 // Become has this process be another user, who keeps what links and a control tree
 // need, and opens no more than files and devices of that user's. Otherwise it does

@@ -23,6 +23,24 @@ func Limit(lists ...[]Capability) error { return limit(setOf(lists...), nil) }
 // of that one.
 func Become(who User, lists ...[]Capability) error { return limit(setOf(lists...), &who) }
 
+// Ambient are the numbers of the capabilities of these lists that this process has,
+// for SysProcAttr.AmbientCaps: a single one that it has not (a service manager may
+// keep some from it) would have the start of a program refused.
+func Ambient(lists ...[]Capability) (numbers []uintptr, err error) {
+	has, err := permitted()
+	if err != nil {
+		return nil, fmt.Errorf("asking for the capabilities: %w", err)
+	}
+	for _, list := range lists {
+		for _, c := range list {
+			if has&(1<<c) != 0 {
+				numbers = append(numbers, uintptr(c))
+			}
+		}
+	}
+	return numbers, nil
+}
+
 // limit is in the order that capabilities(7) asks for: the bounding set as long as
 // there is CAP_SETPCAP, the user while there is CAP_SETUID.
 func limit(keep set, who *User) error {
