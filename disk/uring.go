@@ -103,7 +103,7 @@ func newUring(entries, inFlight uint32, setup func(uint32, *ringParams) (int, un
 // did without.
 func (q *UringQueue) RegisterBuffers(memory []byte) error {
 	if errno := registerRingBuffer(q.ring.fd, memory); errno != 0 {
-		return fmt.Errorf("register %d bytes of buffers with io_uring: %w: raise the limit of locked memory", len(memory), errno)
+		return fmt.Errorf("register %d bytes of buffers with io_uring: %w%s", len(memory), errno, lockRemedy(errno))
 	}
 	q.buffers = memory
 	return nil

@@ -2,6 +2,8 @@ package disk
 
 import (
 	"errors"
+	"runtime"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -76,4 +78,46 @@ func TestEndsOfTurns(t *testing.T) {
 	if err := e.check(other, data, 8192); err != ErrShort {
 		t.Errorf("of another store: %v", err)
 	}
+}
+
+// TestLockedMemory: who may lock less than the buffers learns how much that is.
+func TestLockedMemory(t *testing.T) {
+	var was unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &was)
+	if err == nil {
+		err = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: 256 << 10, Max: was.Max})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory, refused := buffers(t, 1<<20), make(chan error)
+	go func() {
+		runtime.LockOSThread() // and not unlocked: the thread ends without its capability
+		refused <- registerBounded(memory)
+	}()
+	err = <-refused
+	if back := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &was); back != nil {
+		t.Error(back)
+	}
+	if !errors.Is(err, unix.ENOMEM) || !strings.Contains(err.Error(), "the limit of locked memory is 262144 bytes") {
+		t.Error(err)
+	}
+}
+
+// registerBounded takes CAP_IPC_LOCK from this thread, and registers memory.
+func registerBounded(memory []byte) error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return err
+	}
+	data[0].Effective &^= 1 << unix.CAP_IPC_LOCK
+	if err := unix.Capset(&header, &data[0]); err != nil {
+		return err
+	}
+	q, err := newUring(ringEntries, ringInFlight, ioUringSetup)
+	if err != nil {
+		return err
+	}
+	return errors.Join(q.RegisterBuffers(memory), q.Close())
 }

@@ -53,11 +53,22 @@ func ringError(errno unix.Errno) error {
 	case unix.ENOSYS, unix.EINVAL:
 		remedy = "it takes Linux 5.10 with io_uring, and no sandbox that hides it"
 	case unix.ENOMEM:
-		remedy = "raise the limit of locked memory"
+		return fmt.Errorf("io_uring_setup: %w%s", errno, lockRemedy(errno))
 	case unix.EMFILE, unix.ENFILE:
 		remedy = "raise the limit of open files"
 	}
 	return fmt.Errorf("io_uring_setup: %w: %s", errno, remedy)
+}
+
+// lockRemedy says what to do where memory cannot be locked. It has the number, since
+// what a service manager was told may not be what there is: without CAP_SYS_RESOURCE,
+// in a container, it cannot raise the limit that it has itself (setrlimit(2)).
+func lockRemedy(errno unix.Errno) string {
+	var limit unix.Rlimit
+	if errno != unix.ENOMEM || unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) != nil || limit.Cur == unix.RLIM_INFINITY {
+		return ""
+	}
+	return fmt.Sprintf(": the limit of locked memory is %d bytes: raise it (ulimit -l), or allow CAP_IPC_LOCK", limit.Cur)
 }
 
 // prepare checks what the kernel can, and maps the ring.

@@ -98,6 +98,7 @@ func TestDropIns(t *testing.T) {
 	}
 
 	s.deviceList()
+	s.lockedMemory()
 
 	s.do("systemctl stop vbladefs; install -d -o vbladefs -m 700 /var/lib/vbladefs && chown -R vbladefs /var/lib/vbladefs /srv/disk.img")
 	s.reconfigure(dropIn(t, "privileges.md"))
@@ -135,6 +136,26 @@ func (s *site) reload(addrs ...string) {
 	}
 	for _, load := range loads {
 		load()
+	}
+}
+
+// lockedMemory: buffers are registered with io_uring where the machine lets LimitMEMLOCK be what the unit says, and
+// with CAP_IPC_LOCK in any case; otherwise the log has the limit that there is.
+func (s *site) lockedMemory() {
+	s.t.Helper()
+	for _, allowed := range []bool{false, true} {
+		text := "[Service]\n"
+		if allowed {
+			text += "CapabilityBoundingSet=CAP_IPC_LOCK\n"
+		}
+		s.reconfigure(text)
+		s.exported("e0.3")
+		pid := s.show("vbladefs", "MainPID")
+		limit := s.do("sed -n 's/^Max locked memory *\\([^ ]*\\).*/\\1/p' /proc/" + pid + "/limits")
+		complaint := s.do("journalctl --no-pager -q _PID=" + pid + " | grep 'direct I/O is slower' || :")
+		if enough := allowed || limit == "unlimited"; enough != (complaint == "") || !enough && !strings.Contains(complaint, "the limit of locked memory is "+limit+" bytes") {
+			s.t.Errorf("CAP_IPC_LOCK %t, limit %s, and the log says %q", allowed, limit, complaint)
+		}
 	}
 }
 
