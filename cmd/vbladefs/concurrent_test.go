@@ -54,7 +54,7 @@ func TestConcurrentControl(t *testing.T) {
 	netiotest.Join(here, "eth1", there, "eth1", 1500)
 	l := &concurrent{t: t, seed: rand.Uint64()}
 	l.start = time.Now()
-	folder, err := os.MkdirTemp("", "vc-") // aoeserver shows 30 bytes of a path
+	folder, err := os.MkdirTemp("/tmp", "vc-") // aoeserver shows 30 bytes of a path, wherever TMPDIR leads
 	if err != nil {
 		t.Fatal(err)
 	}

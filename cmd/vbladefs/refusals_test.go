@@ -22,6 +22,7 @@ type refusal struct {
 type shop struct {
 	*daemon
 	disk, spare string // disk is exported as 0.1 and as the drive do at 0.2; spare is free
+	mounted     string // a device that is
 	bad         []badDevice
 }
 
@@ -52,6 +53,7 @@ func openShop(t *testing.T) *shop {
 	if err := os.Symlink("circle", at("circle")); err != nil {
 		t.Fatal(err)
 	}
+	s.mounted = mountedLoop(t)
 	const wantKind = "name a regular file or a block device"
 	s.bad = []badDevice{
 		{"missing", at("missing"), "ENOENT", "check the path"},
@@ -63,7 +65,7 @@ func openShop(t *testing.T) *shop {
 		{"empty file", at("empty"), "ENXIO", "at least one sector"},
 		{"file below a sector", at("short"), "ENXIO", "at least one sector"},
 		{"locked file", lockedFile(t), "EBUSY", "end what uses it"},
-		{"mounted loop device", mountedLoop(t), "EBUSY", "unmount it"},
+		{"mounted loop device", s.mounted, "EBUSY", "unmount it"},
 		{"file of the tree", filepath.Join(s.dir, "README"), "EDEADLK", "a file of this daemon itself"},
 	}
 	return s
@@ -245,9 +247,8 @@ func TestPartOfAWriteIsApplied(t *testing.T) {
 func TestForceTakesAClaimedDevice(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
-	device := s.bad[len(s.bad)-1].path
-	s.echo("add mounted "+device+" force", "vblade/drives")
-	if got := s.read("vblade/mounted/path"); got != device+"\n" {
-		t.Errorf("path %q, want %s", got, device)
+	s.echo("add mounted "+s.mounted+" force", "vblade/drives")
+	if got := s.read("vblade/mounted/path"); got != s.mounted+"\n" {
+		t.Errorf("path %q, want %s", got, s.mounted)
 	}
 }
