@@ -43,10 +43,12 @@ func TestCutBetweenKinds(t *testing.T) {
 				}
 				return l
 			}
-			c := &collector{t, map[uint32]int{}}
+			mac, own := lookupIn(t, here, "eth0").MAC, lookupIn(t, there, "eth0").MAC
+			keepStamps(t, here, from, mac, own)
+			c := &collector{t: t, came: map[uint32]int{}}
 			stop, sent := make(chan struct{}), make(chan uint32, 1)
 			link := open("ring")
-			go numbered(from, lookupIn(t, here, "eth0").MAC, lookupIn(t, there, "eth0").MAC, stop, sent)
+			go c.numbered(from, mac, own, stop, sent)
 			for range rounds {
 				for _, to := range []string{kind, "ring"} {
 					c.serve(link, 5*time.Millisecond)
@@ -56,7 +58,7 @@ func TestCutBetweenKinds(t *testing.T) {
 			c.serve(link, 20*time.Millisecond)
 			close(stop)
 			n := <-sent
-			c.serve(link, 20*time.Millisecond)
+			c.rest(n, link)
 			t.Logf("%d frames in %d cuts", n, 2*rounds)
 			c.checkOnce(t, n)
 			link.Close()
@@ -94,9 +96,16 @@ func (c *collector) follow(l cutter, open func() cutter) cutter {
 	}
 	for c.take(l) > 0 {
 	}
-	moment := time.Now()
+	moment, before := c.moment()
 	l.Only(0, moment.UnixNano())
-	for c.take(l) > 0 || time.Since(moment) < 500*time.Microsecond || !l.Arrived() {
+	for c.take(l) > 0 || !c.has(before) || !l.Arrived() {
+		if to.Alone() { // it may have some of them
+			c.take(to)
+		}
+		if time.Since(moment) > patience {
+			c.t.Logf("what came to the %s link does not arrive", l.Kind())
+			break
+		}
 	}
 	from := moment.UnixNano()
 	if l.Alone() {

@@ -3,6 +3,8 @@ package netio
 import (
 	"encoding/binary"
 	"os"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,8 +13,12 @@ import (
 	"vbladefs/netio/netiotest"
 )
 
-// numbered sends frames with the numbers 0, 1, … until stop is closed, and returns how many.
-func numbered(from Link, to, own [6]byte, stop chan struct{}, sent chan uint32) {
+// waiting is how many frames may be on their way: fewer than any link here has room for, so that none is dropped however
+// long its owner waits for a processor.
+const waiting = 200
+
+// numbered sends frames with the numbers 0, 1, … until stop is closed, no faster than c takes them, and returns how many.
+func (c *collector) numbered(from Link, to, own [6]byte, stop chan struct{}, sent chan uint32) {
 	n := uint32(0)
 	for {
 		select {
@@ -21,19 +27,45 @@ func numbered(from Link, to, own [6]byte, stop chan struct{}, sent chan uint32) 
 			return
 		default:
 		}
-		f := frame(to, own, 1000, 0)
-		binary.BigEndian.PutUint32(f[40:], n)
-		if one, _ := from.Send([][]byte{f}, nil); one == 1 {
-			n++
+		if n < c.taken.Load()+waiting {
+			f := frame(to, own, 1000, 0)
+			binary.BigEndian.PutUint32(f[40:], n)
+			c.sending.Lock()
+			if one, _ := from.Send([][]byte{f}, nil); one == 1 {
+				n++
+				c.sent = n
+			}
+			c.sending.Unlock()
 		}
-		time.Sleep(20 * time.Microsecond) // no faster than the rings are emptied
+		time.Sleep(20 * time.Microsecond)
 	}
 }
 
 // collector takes numbered frames, by turns from the links that it is given.
 type collector struct {
-	t    *testing.T
-	came map[uint32]int
+	t     *testing.T
+	came  map[uint32]int
+	first uint32        // all before it came
+	taken atomic.Uint32 // the length of came
+
+	sending sync.Mutex
+	sent    uint32 // guarded by sending
+}
+
+// moment is now, and how many frames were sent before it. They are stamped by then, but may not have come: a veth pair
+// stamps a frame before it queues it (net/core/dev.c netif_rx), and a busy machine may leave it there for milliseconds.
+func (c *collector) moment() (time.Time, uint32) {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	return time.Now(), c.sent
+}
+
+// has tells whether the first n frames came.
+func (c *collector) has(n uint32) bool {
+	for c.first < n && c.came[c.first] > 0 {
+		c.first++
+	}
+	return c.first >= n
 }
 
 func (c *collector) take(l Link) (n int) {
@@ -46,8 +78,48 @@ func (c *collector) take(l Link) (n int) {
 	for _, f := range frames[:n] {
 		c.came[binary.BigEndian.Uint32(f[40:])]++
 	}
+	c.taken.Store(uint32(len(c.came)))
 	l.Release()
 	return n
+}
+
+// rest takes what is on its way still when n frames have been sent.
+func (c *collector) rest(n uint32, links ...Link) {
+	for end := time.Now().Add(patience); !c.has(n) && time.Now().Before(end); {
+		for _, l := range links {
+			c.take(l)
+		}
+	}
+	for _, l := range links {
+		c.take(l) // what comes twice
+	}
+}
+
+// keepStamps has frames stamped until the test ends, as the kernel begins with that when it has time, and returns once it
+// has begun. from sends to the interface with address to.
+func keepStamps(t *testing.T, here netiotest.Netns, from Link, to, own [6]byte) {
+	t.Helper()
+	l := openGroupIn(t, here, "eth0", Options{RingBytes: 1 << 20}).(*ringLink)
+	t.Cleanup(func() { _ = l.Close() })
+	if err := l.Stamp(true); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if n, err := from.Send([][]byte{frame(to, own, 1000, 0)}, nil); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		slot := l.rx.memory[l.rx.next.offset:][:l.rx.slot]
+		for loadStatus(slot)&unix.TP_STATUS_USER == 0 && time.Now().Before(end) {
+			time.Sleep(20 * time.Microsecond)
+		}
+		if header(slot).Status&unix.TP_STATUS_TS_SOFTWARE != 0 {
+			return
+		}
+		l.Skip()
+		if time.Now().After(end) {
+			t.Fatal("frames are not stamped when they come in")
+		}
+	}
 }
 
 // Frames that come while one link takes another's place, again and again, come once
@@ -81,9 +153,11 @@ func TestCutLosesNothing(t *testing.T) {
 		}
 		return list
 	}
+	to, own := lookupIn(t, here, "eth0").MAC, lookupIn(t, there, "eth0").MAC
+	keepStamps(t, here, from, to, own)
 	group := open(1)
-	c := &collector{t, map[uint32]int{}}
-	go numbered(from, lookupIn(t, here, "eth0").MAC, lookupIn(t, there, "eth0").MAC, stop, sent)
+	c := &collector{t: t, came: map[uint32]int{}}
+	go c.numbered(from, to, own, stop, sent)
 	serve := func(g *Group, lasts time.Duration) {
 		for end := time.Now().Add(lasts); time.Now().Before(end); {
 			for _, l := range g.Links() {
@@ -112,11 +186,13 @@ func TestCutLosesNothing(t *testing.T) {
 				l.Skip()
 			}
 		}
-		moment := time.Now()
+		moment, before := c.moment()
 		for _, l := range cutters(group) {
 			l.Only(0, moment.UnixNano())
 		}
-		serve(group, 5*time.Millisecond)
+		for !c.has(before) && time.Since(moment) < patience {
+			serve(group, time.Millisecond)
+		}
 		for _, l := range cutters(to) {
 			l.Only(moment.UnixNano(), 0)
 		}
@@ -133,7 +209,7 @@ func TestCutLosesNothing(t *testing.T) {
 	serve(group, 20*time.Millisecond)
 	close(stop)
 	n := <-sent
-	serve(group, 20*time.Millisecond)
+	c.rest(n, group.Links()...)
 	c.checkOnce(t, n)
 	for _, l := range group.Links() {
 		l.Close()
