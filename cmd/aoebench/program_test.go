@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,11 +23,7 @@ import (
 // The tests here run aoebench as a program, over veth between namespaces.
 
 var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "aoebench")
-	if err != nil {
-		return "", err
-	}
-	program := filepath.Join(dir, "aoebench")
+	program := filepath.Join(os.TempDir(), "aoebench")
 	out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
 	if err != nil {
 		err = errors.Join(err, errors.New(string(out)))
@@ -35,10 +32,13 @@ var build = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	status := m.Run()
-	if program, err := build(); err == nil {
-		os.RemoveAll(filepath.Dir(program))
+	remove, err := netiotest.OwnTemp()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	status := m.Run()
+	remove()
 	os.Exit(status)
 }
 

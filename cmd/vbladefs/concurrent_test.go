@@ -58,7 +58,8 @@ func TestConcurrentControl(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(folder)
+	done := netiotest.Afterwards("rm -rf " + folder)
+	defer func() { _ = os.RemoveAll(folder); done() }()
 	for i := range 4 {
 		l.disks = append(l.disks, filepath.Join(folder, fmt.Sprintf("%d", i)))
 	}

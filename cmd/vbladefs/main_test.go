@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"vbladefs/netio/netiotest"
 )
 
 // The tests of this package use the daemon as its user does: the binary in a
@@ -18,13 +20,13 @@ var program string
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
 func buildAndRun(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "vbladefs-test-")
+	remove, err := netiotest.OwnTemp()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "vbladefs")
+	defer remove()
+	program = filepath.Join(os.TempDir(), "vbladefs")
 	build := exec.Command("go", "build", "-ldflags", "-X main.version=1.2-test", "-o", program, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

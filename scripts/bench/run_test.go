@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"vbladefs/netio/netiotest"
 )
 
 // The tests here run the benchmark as a program, with everything that it needs.
@@ -31,10 +34,13 @@ var build = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	status := m.Run()
-	if dir, _ := build(); dir != "" {
-		_ = os.RemoveAll(dir)
+	remove, err := netiotest.OwnTemp()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	status := m.Run()
+	remove()
 	os.Exit(status)
 }
 

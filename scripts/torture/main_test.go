@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"vbladefs/netio/netiotest"
 )
 
 // program builds the daemon once, or ends the test where it cannot run.
@@ -31,23 +34,21 @@ func program(t *testing.T) string {
 	return path
 }
 
-var buildDir string
-
 var build = sync.OnceValues(func() (string, error) {
-	var err error
-	if buildDir, err = os.MkdirTemp("", "vbladefs-torture-"); err != nil {
-		return "", err
-	}
-	cmd := exec.Command("go", "build", "-o", filepath.Join(buildDir, "vbladefs"), "../../cmd/vbladefs")
+	path := filepath.Join(os.TempDir(), "vbladefs")
+	cmd := exec.Command("go", "build", "-o", path, "../../cmd/vbladefs")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
-	return filepath.Join(buildDir, "vbladefs"), cmd.Run()
+	return path, cmd.Run()
 })
 
 func TestMain(m *testing.M) {
-	status := m.Run()
-	if buildDir != "" {
-		_ = os.RemoveAll(buildDir)
+	remove, err := netiotest.OwnTemp()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	status := m.Run()
+	remove()
 	os.Exit(status)
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,7 +35,7 @@ func opened(t testing.TB, ns netiotest.Netns) *Claims {
 	return c
 }
 
-var me = fmt.Sprintf("process %d (claims.test)", os.Getpid())
+var me = fmt.Sprintf("process %d (%s)", os.Getpid(), filepath.Base(os.Args[0]))
 
 var addr = aoe.Addr{Shelf: 7, Slot: 1}
 

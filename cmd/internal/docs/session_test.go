@@ -21,7 +21,7 @@ import (
 // patience is how long a command may take before it counts as stuck.
 const patience = 60 * time.Second
 
-// bin has our programs; TestMain removes it.
+// bin has our programs.
 var bin = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "vbladefs-docs-")
 	if err != nil {
@@ -39,10 +39,13 @@ var bin = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if dir, _ := bin(); dir != "" {
-		_ = os.RemoveAll(dir)
+	remove, err := netiotest.OwnTemp()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	code := m.Run()
+	remove()
 	os.Exit(code)
 }
 
