@@ -1,14 +1,14 @@
 package main_test
 
 import (
-	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"vbladefs/netio/netiotest"
-	"vbladefs/target/aoe/initiator"
 )
 
 // TestKilledWhileMounting kills daemons as soon as their trees are mounted: each
@@ -49,8 +49,13 @@ func TestKilledWhileMounting(t *testing.T) {
 func TestHungDaemon(t *testing.T) {
 	t.Parallel()
 	ns := netiotest.New(t)
-	folder := "-state=" + t.TempDir()
+	kept := t.TempDir()
+	folder := "-state=" + kept
 	d := serve(t, ns, folder)
+	d.await("it can be taken over from", func() bool { // which comes after the tree
+		_, err := os.Stat(filepath.Join(kept, "takeover"))
+		return err == nil
+	})
 	if err := d.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -69,32 +74,4 @@ func TestHungDaemon(t *testing.T) {
 	goOn()
 	d.await("it goes on", func() bool { return strings.Contains(d.stderr.String(), "nobody has taken over; serving goes on here") })
 	d.check()
-}
-
-// TestKilledWithAStuckDisk: a daemon whose disk hangs cannot end. The next one says so, the tree can be taken away, and
-// once the disk has answered, all is as after any other kill.
-func TestKilledWithAStuckDisk(t *testing.T) {
-	t.Parallel()
-	here, there := netiotest.Pair(t, 1500)
-	folder := "-state=" + t.TempDir()
-	d := serve(t, here, folder)
-	path, _, freeze, thaw := frozenDisk(t)
-	d.echo("add "+path+" 0 1 eth0", "aoeserver")
-	stuck := connect(t, there, "eth0").open("0.1").Engine()
-	freeze()
-	if err := errors.Join(stuck.Submit(&initiator.IO{Op: initiator.Write, Data: random(512)}), stuck.Push()); err != nil {
-		t.Fatal(err)
-	}
-	d.await("the write is with the disk", func() bool { return d.stat("kvblade/0.1@eth0/stats", "in_flight") != "0" })
-	if err := d.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	tool(t, "umount", "-f", "-l", d.dir)
-	other := start(t, here, "serve", folder, d.dir)
-	if code, text := other.exitCode(), other.stderr.String(); code != 1 || !strings.Contains(text, "it was killed") {
-		t.Errorf("while the disk hangs: exit code %d, %s", code, text)
-	}
-	thaw()
-	<-d.ended
-	serveOn(t, here, d.dir, folder).check()
 }

@@ -8,7 +8,7 @@
 // The file is a table: for each interface and address the number of the daemon that
 // has it, 0 for nobody. A daemon is alive while its open file description holds the
 // lock of its number (fcntl(2), F_OFD_SETLK), so that what one had that was killed is
-// free at once, and a daemon that takes over gets all claims with the descriptor. Locks
+// free at once (see package dying for one whose end a disk delays), and a daemon that takes over gets all claims with the descriptor. Locks
 // for each address would do without a table, but the kernel keeps them in a list: ten
 // thousand took seconds.
 //
@@ -42,6 +42,7 @@ type Claims struct {
 	shared bool       // a daemon that this one takes over from has them still
 	alone  bool       // nobody else may change the table
 	burst  *time.Timer
+	dying  map[uint32]bool // daemons that were found dead; see dead
 }
 
 // Take claims addr on the interface of that index, until Free or the end of the
@@ -118,7 +119,7 @@ func (c *Claims) holder(index int, addr aoe.Addr) (other string, mine bool, err 
 		return "", true, nil
 	default:
 		alive, err := locked(c.file, lifeOffset(id), 1)
-		if err != nil || !alive {
+		if err != nil || !alive || c.dead(id) {
 			return "", false, err
 		}
 		return c.describe(id), false, nil

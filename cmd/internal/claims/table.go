@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vbladefs/internal/dying"
 	"vbladefs/target/aoe"
 )
 
@@ -69,6 +70,25 @@ func (c *Claims) describe(id uint32) string {
 	}
 	name, _, _ := bytes.Cut(b[8:], []byte{0})
 	return fmt.Sprintf("process %d (%s)", binary.LittleEndian.Uint32(b[4:]), bytes.ToValidUTF8(name, []byte("?")))
+}
+
+// dead reports whether a daemon that holds its lock is about to end, and waits for a disk that hangs. It answers no more.
+func (c *Claims) dead(id uint32) bool {
+	var b [recordBytes]byte
+	if c.dying[id] {
+		return true
+	}
+	if _, err := readAt(c.file, b[:], recordOffset(id)); err != nil || binary.LittleEndian.Uint32(b[:]) != id {
+		return false
+	}
+	if !dying.Process(int(binary.LittleEndian.Uint32(b[4:]))) {
+		return false
+	}
+	if c.dying == nil {
+		c.dying = map[uint32]bool{}
+	}
+	c.dying[id] = true
+	return true
 }
 
 // readAt fills b; what the file does not have is zeros.

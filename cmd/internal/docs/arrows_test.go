@@ -75,7 +75,8 @@ func TestArrowsPointDown(t *testing.T) {
 		"netio":                nil,
 		"disk":                 nil,
 		"compat/":              {"target", "target/aoe", "compat/"},
-		"fusectl":              {"compat/", "target", "target/aoe"},
+		"internal/dying":       nil,
+		"fusectl":              {"compat/", "target", "target/aoe", "internal/dying"},
 	}
 	for _, line := range strings.Split(strings.TrimSpace(imports(t)), "\n") {
 		from, to, _ := strings.Cut(line, " -> ")

@@ -6,10 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vbladefs/internal/dying"
 )
 
 // folder is where a state lies, locked against other processes.
@@ -124,6 +128,11 @@ func safe(what, path string, info fs.FileInfo, mend string) error {
 
 // take locks the folder for as long as the process lives.
 func (f *folder) take() error {
+	turn, err := f.awaitTurn()
+	if err != nil {
+		return fmt.Errorf("lock the folder of the state: %w", err)
+	}
+	defer turn.Close()
 	// Read-only, so that the file system can be mounted so meanwhile.
 	lock, err := f.root.OpenFile(lockName, os.O_RDONLY|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -134,7 +143,12 @@ func (f *folder) take() error {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		by := make([]byte, 20)
 		n, _ := lock.ReadAt(by, 0)
-		return takenBy(f.dir, strings.TrimSpace(string(by[:n])))
+		process := strings.TrimSpace(string(by[:n]))
+		if pid, _ := strconv.Atoi(process); dying.Process(pid) {
+			return f.inherit()
+		}
+		return fmt.Errorf("another daemon keeps its state in %s (process %s): end it, or choose another folder with -state",
+			f.dir, process)
 	}
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", f.path(lockName), err)
@@ -143,16 +157,42 @@ func (f *folder) take() error {
 	return nil
 }
 
-// takenBy says what to do about the process that has the folder.
-func takenBy(dir, process string) error {
-	const has = "another daemon keeps its state in %s (process %s)"
-	stat, _ := os.ReadFile("/proc/" + process + "/stat")
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	if strings.HasPrefix(rest, "Z") { // its main thread has ended, and another has not: proc_pid_stat(5)
-		return fmt.Errorf(has+": it was killed, and keeps all that it had until a disk answers that one of its threads waits for: "+
-			"see dmesg for what hangs", dir, process)
+// awaitTurn has those who would take the folder do so one after the other, until the file that it returns is closed.
+func (f *folder) awaitTurn() (*os.File, error) {
+	turn, err := f.root.Open(".")
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Errorf(has+": end it, or choose another folder with -state", dir, process)
+	for end := time.Now().Add(turnTime); ; time.Sleep(turnTime / 500) {
+		err := unix.Flock(int(turn.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return turn, nil // a file system without locks for folders does without
+		}
+		if time.Now().After(end) {
+			return nil, errors.Join(fmt.Errorf("another process has locked %s for more than %v", f.dir, turnTime), turn.Close())
+		}
+	}
+}
+
+// turnTime is how long a start may take to find whether the folder is another's.
+const turnTime = 5 * time.Second
+
+// inherit puts another lock in the place of that of a process that is dying, which writes here no more.
+func (f *folder) inherit() error {
+	if err := f.root.Remove(newLockName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("lock the folder of the state: %w", err)
+	}
+	lock, err := f.root.OpenFile(newLockName, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("lock the folder of the state: %w", err)
+	}
+	err = errors.Join(unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB), f.root.Rename(newLockName, lockName))
+	if err != nil {
+		return errors.Join(fmt.Errorf("lock %s: %w", f.path(lockName), err), lock.Close())
+	}
+	f.lock, lock = lock, f.lock
+	f.sign()
+	return lock.Close()
 }
 
 // sign writes who has the folder. It only helps others: a full disk keeps nobody
@@ -182,8 +222,10 @@ func (f *folder) join(lock *os.File) error {
 
 // tidy removes what a save left that did not come to its end.
 func (f *folder) tidy() error {
-	if err := f.root.Remove(tempName); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove what is left of an unfinished save: %w", err)
+	for _, name := range []string{tempName, newLockName} {
+		if err := f.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what is left of an unfinished save: %w", err)
+		}
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ const (
 	fileName     = "state"
 	tempName     = "state.new"
 	lockName     = "lock"
+	newLockName  = "lock.new"
 	rejectedName = "state.rejected-" // a time follows
 )
 
