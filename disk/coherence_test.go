@@ -59,7 +59,8 @@ func testDurableWritesPassThePageCache(t *testing.T, newQueue queueMaker) {
 }
 
 // TestDurableReadsAreCurrent writes a sector of a page while the others are read into the page cache: what is read after the
-// write is what was written.
+// write is what was written. Whether that comes from the page cache is a matter of which ends first: on a busy machine always, if
+// the reads that go along put the page back. That writes pass it is TestDurableWritesPassThePageCache's.
 func TestDurableReadsAreCurrent(t *testing.T) { onEachQueue(t, testDurableReadsAreCurrent) }
 
 func testDurableReadsAreCurrent(t *testing.T, newQueue queueMaker) {
@@ -72,7 +73,6 @@ func testDurableReadsAreCurrent(t *testing.T, newQueue queueMaker) {
 			rounds = 100 // each waits for a journal
 		}
 		q, s := newQueue(t), open(t, path, Options{Policy: Durable})
-		hits := 0
 		for round := range rounds {
 			sector := int64(round % 8)
 			data, other, got := randomBytes(512), make([]byte, 512), make([]byte, 512)
@@ -80,16 +80,12 @@ func testDurableReadsAreCurrent(t *testing.T, newQueue queueMaker) {
 			q.Submit(s, Read, other, (sector+1)%8*512, 1)
 			check(t, reapAll(t, q, 2))
 			if done, err := q.Try(s, Read, got, sector*512); done {
-				hits++
 				check(t, map[uint64]error{2: err})
 			} else {
 				q.Submit(s, Read, got, sector*512, 2)
 				check(t, reapAll(t, q, 1))
 			}
 			wantSame(t, got, data)
-		}
-		if hits == rounds {
-			t.Errorf("%s: no write went past the page cache", path)
 		}
 	}
 }
