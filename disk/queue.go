@@ -15,7 +15,8 @@ const (
 	Write
 	// WriteDurable stores the request's data durably, whatever the policy.
 	WriteDurable
-	// Flush makes every write that finished before it was submitted durable (fdatasync). Data and offset are unused.
+	// Flush makes every write that finished before it was submitted durable (fdatasync). Data and offset are unused. That it
+	// succeeds says nothing of what an earlier request met: see Store.Losses.
 	Flush
 	// Discard gives a range up: its contents read as before or, on most stores, as zeros, and its blocks are given back.
 	// It does nothing, with success, where the store has no such operation. Only with SubmitRange.

@@ -14,6 +14,7 @@ func (s *Store) carryRange(op Op, offset, length int64, b *bounce) error {
 	if refused, err := s.refuseRange(op, offset, length); refused {
 		return err
 	}
+	seen := s.Losses()
 	var err error
 	switch op {
 	case Discard:
@@ -25,7 +26,7 @@ func (s *Store) carryRange(op Op, offset, length int64, b *bounce) error {
 	}
 	// That a range of a file is zero is in its file system's journal, and not with the device yet.
 	if err == nil && (s.Policy() == Durable || s.Policy() == Direct && op != Discard && !s.id.block) {
-		err = flush(s.fd)
+		err = s.sync(seen)
 	}
 	return err
 }

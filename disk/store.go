@@ -40,6 +40,8 @@ type Store struct {
 	path   string
 	closed atomic.Bool
 
+	syncs syncs
+
 	where atomic.Uint32 // whereabouts of a file, as of the last Refresh
 
 	mu        sync.Mutex // guards the set-up of direct I/O, the notes and the claim
@@ -93,7 +95,7 @@ func (s *Store) Flush() error {
 	if s.ReadOnly() {
 		return nil
 	}
-	if err := flush(s.fd); err != nil {
+	if err := s.sync(s.Losses()); err != nil {
 		return fmt.Errorf("flush %s: %w: see the kernel's log", s.path, err)
 	}
 	return nil

@@ -30,7 +30,7 @@ var goroutines atomic.Int32
 // SyncQueue is a Queue that carries out submitted requests with blocking system calls on goroutines of its own. Their
 // number grows with the need; idle ones are kept until Close. At most storeDepth requests of one store are carried out
 // at a time, and the rest wait in the store's own FIFO, so that a store that hangs holds up no other. Flushes of a store
-// share one, see syncflush.go.
+// share one, see syncflush.go, and those of all queues do, see syncs.go.
 //
 //	Submit ─▶ lane (of a store) ─▶ ready ─▶ goroutine ─▶ finished ─▶ Reap
 type SyncQueue struct {

@@ -3,8 +3,7 @@ package disk
 // Flushes of a store are done one at a time, and those that come while one is under way wait for the next together, as
 // the commits of a journal do. However many are asked for, the device sees no more than it can do one after the other,
 // and each asker waits for two at most. What a flush answers for is never more than it covers: a request joins only one
-// that has not begun, and a failure goes to all that shared it. (The kernel tells of a failed write-back once for each
-// open file, errseq_t in its lib/errseq.c: of flushes side by side all but one would succeed.)
+// that has not begun, and a failure goes to all that shared it.
 //
 //	Submit ─▶ next, and those that join it ─▶ under way ─▶ all of them finished
 

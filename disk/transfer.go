@@ -13,7 +13,7 @@ func (s *Store) carry(op Op, data []byte, offset int64, b *bounce) error {
 	case Write, WriteDurable:
 		return s.write(op, data, offset, b)
 	default:
-		return flush(s.fd)
+		return s.sync(s.Losses())
 	}
 }
 
@@ -123,10 +123,13 @@ func readFull(fd int, data []byte, offset int64) error {
 	return nil
 }
 
+// writeFull writes data. What is to be durable through the page cache shares a sync with others, but for a single write that
+// is forced although the policy is Writeback: there may be much that need not be written for its sake.
 func (s *Store) writeFull(fd int, data []byte, offset int64, durable bool) error {
-	dsync := durable && !s.noDsync.Load()
+	seen := s.Losses()
+	dsync := durable && !s.noDsync.Load() && (fd != s.fd || s.Policy() == Writeback)
 	for len(data) > 0 {
-		n, err := writeOnce(fd, data, offset, dsync)
+		n, err := s.writeOnce(fd, data, offset, dsync)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -142,13 +145,16 @@ func (s *Store) writeFull(fd int, data []byte, offset int64, durable bool) error
 		data, offset = data[n:], offset+int64(n)
 	}
 	if durable && !dsync {
-		return flush(fd)
+		return s.sync(seen)
 	}
 	return nil
 }
 
-func writeOnce(fd int, data []byte, offset int64, dsync bool) (int, error) {
-	if dsync {
+func (s *Store) writeOnce(fd int, data []byte, offset int64, dsync bool) (int, error) {
+	switch {
+	case dsync && fd == s.fd:
+		return s.writeSync(data, offset)
+	case dsync:
 		return pwriteDsync(fd, data, offset)
 	}
 	return unix.Pwrite(fd, data, offset)

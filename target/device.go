@@ -67,6 +67,7 @@ func (t *Target) opened(op AddDrive, key string, s Store, err error) (*device, e
 		return nil, err
 	}
 	d := &device{key: key, users: 1, store: s, note: s.Note()}
+	d.loser, _ = s.(Loser)
 	if d.note != "" {
 		t.log.Warnf("%s: %s", op.Path, d.note)
 	}

@@ -16,6 +16,7 @@ import (
 // caches hold none, and each line counts.
 type device struct {
 	store          Store
+	loser          Loser // the store, if it is one
 	initiatorCache initiatorCache
 	// durable is whether cache leaves nothing volatile, for workers to read.
 	durable atomic.Bool
@@ -80,7 +81,7 @@ func (d *drive) readOnly() bool {
 func (d *drive) setDevice(dev *device) {
 	d.device.Store(dev)
 	for p := range d.eachPort() {
-		p.device.Store(dev)
+		p.attend(dev)
 	}
 }
 
@@ -217,6 +218,7 @@ type port struct {
 	latest  atomic.Uint64          // the initiator of the last request, by hostKey; see heard
 	seen    atomic.Uint32          // the second of that request
 	repeats atomic.Uint32          // requests of latest in that second
+	lost    atomic.Uint64          // losses of the device that a flush was failed for
 	counts  counters
 
 	times     atomic.Pointer[latencies] // nil before the first transfer

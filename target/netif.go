@@ -174,7 +174,7 @@ func (t *Target) attach(b *binding, n *netif) (*port, error) {
 	p.locked.Store(b.blade.drive.access == AccessReadOnly)
 	p.thin.Store(b.blade.drive.thin)
 	p.home.Store(w)
-	p.device.Store(device)
+	p.attend(device)
 	b.blade.govern(p)
 	p.fit()
 	t.mu.Lock()

@@ -152,6 +152,13 @@ type Remote interface {
 	Outage() string
 }
 
+// Loser is a Store that knows of losses which no request of its own may have met.
+type Loser interface {
+	// Losses is how many times completed writes were lost, or may have been. One that
+	// a flush has met is counted before the flush ends.
+	Losses() uint64
+}
+
 // Cache is a drive's write policy: how safe a write is when it is answered.
 type Cache string
 

@@ -123,6 +123,9 @@ func (w *worker) startReady() {
 // removal that waits for it passes a barrier afterwards.
 func (w *worker) answer(r *request, err error) {
 	p, counts := r.port, &r.port.counts
+	if r.op == OpFlush || r.op == opBarrier {
+		err = p.flushed(r.device, err)
+	}
 	if err != nil && transient(err) {
 		// Silence: initiators repeat what is not answered, and would take an
 		// error for the end of the disk.

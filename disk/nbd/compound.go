@@ -108,9 +108,13 @@ func (w *worker) carry(k *call) error {
 
 // durably does what it is given with FUA where the server has it, else with a flush after it.
 func (w *worker) durably(durable bool, do func(fua bool) error) error {
+	losses := w.s.Losses()
 	err := do(durable && w.e.has(flagFUA))
 	if err == nil && durable && !w.e.has(flagFUA) {
 		err = w.s.roundTrip(&call{op: disk.Flush})
+		if err == nil && w.s.Losses() != losses { // another was told
+			err = unix.EIO
+		}
 	}
 	return err
 }

@@ -207,6 +207,11 @@ func (c *conn) end(k *call, err error) {
 	switch {
 	case err != nil && k.own:
 		c.store.log.lose(fmt.Sprintf("its server cannot flush: %v; changes that it had acknowledged may be lost", err))
+	case err != nil && k.op == disk.Flush:
+		c.store.log.losses.Add(1)
+		if err == unix.ENOMEM { // nobody is to take it for one that a repetition mends
+			err = unix.EIO
+		}
 	case err == nil && k.op != disk.Read && c.export.has(flagFlush): // reads take no lock of the store
 		err = c.store.log.ended(k)
 	}

@@ -145,6 +145,31 @@ func TestFailedFlushOfOurs(t *testing.T) {
 		t.Error("a flush succeeds although what it is for may be lost")
 	}
 	must(t, s.Flush())
+	if n := s.Losses(); n != 1 {
+		t.Errorf("%d losses are known, want 1", n)
+	}
+	must(t, os.WriteFile(flag, nil, 0o600))
+	if err := s.Flush(); err == nil || s.Losses() != 2 {
+		t.Errorf("%d losses are known after a flush that the server failed: %v", s.Losses(), err)
+	}
+}
+
+// TestDurableWritesHearOfLosses has changes be lost between a durable write to a server without FUA and the flush that is to make
+// it so, and another be told first: the write fails.
+func TestDurableWritesHearOfLosses(t *testing.T) {
+	_, uri := nbdkit(t, "sh", failingFlushes(t, imageFile(t, 0)+".none"))
+	s := open(t, uri, Options{Policy: disk.Durable})
+	w := worker{c: &s.compound, s: s, e: s.export.Load()}
+	err := w.durably(true, func(bool) error {
+		s.log.lose("its server has lost them")
+		if s.Flush() == nil {
+			t.Error("nobody is told")
+		}
+		return nil
+	})
+	if err != unix.EIO {
+		t.Errorf("a durable write that is lost: %v", err)
+	}
 }
 
 // failingFlushes is a server that fails flushes while a file is there.

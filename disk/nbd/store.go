@@ -140,6 +140,10 @@ func (s *Store) Flush() error {
 	return nil
 }
 
+// Losses is how many times writes that had finished were lost, or may have been: with the server's cache, or as it could not
+// flush. Whoever's flush succeeds asks whether there was one since its last, as a server, too, may tell it once.
+func (s *Store) Losses() uint64 { return s.log.losses.Load() }
+
 // Outage says why there is no server at the moment; empty if there is.
 func (s *Store) Outage() string {
 	s.mu.Lock()

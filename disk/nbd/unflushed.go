@@ -30,6 +30,8 @@ const (
 type unflushed struct {
 	bytes atomic.Int64 // with the costs
 	wants atomic.Bool  // a flush is to be begun
+	// losses is how many times changes were lost, or may have been.
+	losses atomic.Uint64
 
 	mu       sync.Mutex
 	entries  []change // from head on
@@ -175,6 +177,7 @@ func (u *unflushed) lose(why string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.drop(u.last)
+	u.losses.Add(1)
 	u.flushing, u.lost = false, why
 	u.wants.Store(false)
 }
