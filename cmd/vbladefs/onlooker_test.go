@@ -36,12 +36,11 @@ func init() {
 	var err error
 	if os.Getenv(urgentVariable) != "" {
 		runtime.LockOSThread()
-		err = unix.SchedSetAttr(0, &unix.SchedAttr{Policy: unix.SCHED_FIFO, Priority: 1}, 0)
+		if err = unix.SchedSetAttr(0, &unix.SchedAttr{Policy: unix.SCHED_FIFO, Priority: 1}, 0); err != nil {
+			fmt.Fprintln(os.Stderr, "an onlooker that waits for a processor as others do:", err) // its cgroup may have no such time
+		}
 	}
-	if err == nil {
-		err = lookOn(dir, os.Stdin, os.Stdout)
-	}
-	if err != nil {
+	if err = lookOn(dir, os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "onlooker:", err)
 		os.Exit(1)
 	}

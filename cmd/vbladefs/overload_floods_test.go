@@ -139,8 +139,8 @@ func (o *overload) pour(end time.Time, f pouring) (sent int) {
 	begin := time.Now()
 	batch, none, answers := make([][]byte, floodBatch), make([][]byte, floodBatch), make([][]byte, 64)
 	room := make([]byte, floodBatch*2048)
-	for now := begin; now.Before(end); now = time.Now() {
-		if ahead := float64(sent) - now.Sub(begin).Seconds()*f.rate; f.rate > 0 && ahead > 0 {
+	for time.Now().Before(end) || f.rate == 0 && pourOn(end, sent) {
+		if ahead := float64(sent) - time.Since(begin).Seconds()*f.rate; f.rate > 0 && ahead > 0 {
 			time.Sleep(time.Duration(ahead / f.rate * float64(time.Second)))
 			continue
 		}

@@ -84,7 +84,7 @@ func (o *overload) withstands(t *testing.T, frame frameMaker, mostMemory int) {
 		if r.during.memory > mostMemory {
 			t.Errorf("%d MiB of memory, want at most %d", r.during.memory>>20, mostMemory>>20)
 		}
-		if r.during.sent < 1000 {
+		if r.during.sent < floodLeast {
 			t.Errorf("%d frames are no flood", r.during.sent)
 		}
 		rounds[i] = r
