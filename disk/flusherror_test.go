@@ -1,9 +1,12 @@
 package disk
 
 import (
+	"bytes"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -98,6 +101,58 @@ func TestFailedFlushIsNeverSilent(t *testing.T) {
 			disk.Fail(disktest.Flush, 0, -1, errno)
 			if err := do(t, q, s, Flush, nil, 0); err != unix.EIO {
 				t.Errorf("a flush that failed with %v: %v, want EIO", errno, err)
+			}
+			disk.Heal()
+		}
+	})
+}
+
+// TestFlushWaitsBehindForcedWrites has a flush come while a forced write is under way, and another behind it: what the flush is for
+// is on the disk when it is answered.
+func TestFlushWaitsBehindForcedWrites(t *testing.T) {
+	disk := fuseDisk(t)
+	device := loopDevice(t, disk.Path())
+	onEachQueue(t, func(t *testing.T, newQueue queueMaker) {
+		q, s := newQueue(t), open(t, device, Options{Policy: Writeback})
+		for round := range 20 {
+			data := randomBytes(4096)
+			if err := do(t, q, s, Write, data, 512<<10); err != nil {
+				t.Fatal(err)
+			}
+			goOn := make(chan bool)
+			var waiting atomic.Bool
+			disk.Hook(func(op disktest.Op, at, _ int64) (time.Duration, syscall.Errno) {
+				switch {
+				case op != disktest.Write:
+				case at == 512<<10: // late enough that what does not wait for it is seen
+					return 5 * time.Millisecond, 0
+				default:
+					waiting.Store(true)
+					<-goOn
+				}
+				return 0, 0
+			})
+			for i := range uint64(4) {
+				q.Submit(s, WriteDurable, data, int64(i)*4096, i)
+			}
+			for !waiting.Load() {
+				time.Sleep(time.Millisecond)
+			}
+			q.Submit(s, Flush, nil, 0, 9)
+			time.Sleep(time.Millisecond) // the flush waits, as far as it does
+			close(goOn)
+			for answered := map[uint64]bool{}; len(answered) < 5; {
+				var tokens [1]uint64
+				var errs [1]error
+				if q.Reap(tokens[:], errs[:]) == 0 {
+					if err := q.Wait(-1, patience); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				if answered[tokens[0]] = true; tokens[0] == 9 && !bytes.Equal(disk.Contents()[512<<10:][:4096], data) {
+					t.Fatalf("round %d: a flush is answered, and what was written before is not on the disk", round)
+				}
 			}
 			disk.Heal()
 		}

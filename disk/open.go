@@ -28,6 +28,7 @@ func Open(path string, o Options) (*Store, error) {
 	}
 	s := &Store{path: path, id: id, fd: fd, directFD: -1, claimFD: -1}
 	s.readOnly.Store(readOnly)
+	s.syncs.turn.L = &s.syncs.mu
 	if err := s.prepare(o); err != nil {
 		s.Close()
 		return nil, err

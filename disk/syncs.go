@@ -13,13 +13,14 @@ import (
 // one after the other, and every failure is counted (Losses): whoever has had something at stake since the count was lower has
 // failed, too. Those that come while one asks are answered by the next together, as the commits of a journal are.
 
-// syncs makes what a store has in the kernel durable. Its zero value is ready.
+// syncs makes what a store has in the kernel durable. Open sets turn.L.
 type syncs struct {
 	failed atomic.Uint64 // how many failed
 
 	mu    sync.Mutex
-	turn  sync.Cond // ended has grown; its L is set by whoever waits
-	begun uint64
+	turn  sync.Cond // busy has ended
+	busy  bool      // somebody asks the kernel
+	begun uint64    // syncs; a single write that is made durable is none
 	ended uint64
 	err   error // of the last failure
 }
@@ -35,13 +36,15 @@ func (s *Store) sync(seen uint64) error {
 	defer y.mu.Unlock()
 	mine := y.begun + 1 // the first that begins from now on
 	for y.ended < mine {
-		if y.begun > y.ended {
-			y.awaitLocked()
+		if y.busy {
+			y.turn.Wait()
 			continue
 		}
+		y.begun++
 		y.beginLocked()
 		err := flush(s.fd)
 		y.endLocked(err)
+		y.ended++
 	}
 	return y.sinceLocked(seen)
 }
@@ -52,8 +55,8 @@ func (s *Store) writeSync(data []byte, offset int64) (int, error) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	seen := s.Losses()
-	for y.begun > y.ended {
-		y.awaitLocked()
+	for y.busy {
+		y.turn.Wait()
 	}
 	y.beginLocked()
 	n, err := pwriteDsync(s.fd, data, offset)
@@ -68,25 +71,19 @@ func (s *Store) writeSync(data []byte, offset int64) (int, error) {
 	return n, err
 }
 
-func (y *syncs) awaitLocked() {
-	y.turn.L = &y.mu
-	y.turn.Wait()
-}
-
 // beginLocked lets go of mu until endLocked.
 func (y *syncs) beginLocked() {
-	y.begun++
+	y.busy = true
 	y.mu.Unlock()
 }
 
 func (y *syncs) endLocked(err error) {
 	y.mu.Lock()
-	y.ended++
+	y.busy = false
 	if err != nil {
 		y.err = final(err)
 		y.failed.Add(1)
 	}
-	y.turn.L = &y.mu
 	y.turn.Broadcast()
 }
 
