@@ -13,6 +13,10 @@ import (
 // is very busy.
 const DefaultHearing = 100 * time.Millisecond
 
+// hearingTurns is how often an add that waits looks for answers at least: in half of
+// DefaultHearing on a machine with processors to spare.
+const hearingTurns = 50
+
 // askPatience is how long a worker may take to send a query: busy machines are
 // slow to start one.
 const askPatience = time.Second
@@ -133,14 +137,18 @@ func (s *neighbours) ask(a aoe.Addr) (before, sent time.Time) {
 
 // await returns who has answered for an address since a moment, or as soon as
 // somebody does; until the deadline, or what has come by then is looked at.
+//
+// A machine that is too busy to give us our turns is as slow to bring the answers,
+// so it waits for some turns, too.
 func (s *neighbours) await(a aoe.Addr, since, deadline time.Time) (neighbour, bool) {
-	for {
+	for turns := 0; ; turns++ {
 		found, ok := s.lookup(a)
 		if ok && !found.last.Before(since) {
 			return found, true
 		}
 		now := time.Now()
-		if now.After(deadline) && (len(s.replies) == 0 || now.After(deadline.Add(DefaultHearing))) {
+		starved := turns > 0 && turns < hearingTurns && now.Before(deadline.Add(askPatience))
+		if now.After(deadline) && !starved && (len(s.replies) == 0 || now.After(deadline.Add(DefaultHearing))) {
 			return neighbour{}, false
 		}
 		time.Sleep(time.Millisecond)
