@@ -36,7 +36,12 @@ func random(size int) []byte {
 func loop(t *testing.T, image string, options ...string) (device string) {
 	t.Helper()
 	need(t, "losetup")
+	unlock, err := netiotest.LoopLock()
+	if err != nil {
+		t.Fatal(err)
+	}
 	out, err := exec.Command("losetup", append(append([]string{"-f", "--show"}, options...), image)...).CombinedOutput()
+	unlock()
 	if err != nil {
 		t.Fatalf("losetup: %v: %s", err, out)
 	}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"vbladefs/netio/netiotest"
 )
 
 // disk is a backing file full of random bytes, behind a loop device.
@@ -34,7 +36,12 @@ func newDisk(t *testing.T, sizeBytes int64) disk {
 	if _, err := io.CopyN(file, random, sizeBytes); err != nil {
 		t.Fatal(err)
 	}
+	unlock, err := netiotest.LoopLock()
+	if err != nil {
+		t.Fatal(err)
+	}
 	out, err := exec.Command("losetup", "-f", "--show", d.file).CombinedOutput()
+	unlock()
 	if err != nil {
 		t.Fatalf("losetup: %v: %s", err, out)
 	}

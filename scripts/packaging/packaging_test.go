@@ -101,6 +101,11 @@ func (s *site) loopDevice() string {
 	if err := os.WriteFile(path, make([]byte, 8<<20), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
+	unlock, err := netiotest.LoopLock()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer unlock() // which run may not get to
 	device := strings.TrimSpace(run(s.t, patience, "losetup", "-f", "--show", path))
 	s.t.Cleanup(func() { run(s.t, patience, "losetup", "-d", device) })
 	var stat unix.Stat_t
