@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -22,11 +23,20 @@ import (
 // managers do.
 func replaceProgram(t *testing.T, path string, text []byte) {
 	t.Helper()
-	if err := os.WriteFile(path+".new", text, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	writeProgram(t, path+".new", text)
 	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// writeProgram has another process write a program: a child that another test starts meanwhile would have what this one
+// writes to open until it runs its own program, and what is written to cannot be run (ETXTBSY).
+func writeProgram(t *testing.T, path string, text []byte) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", `cat > "$0" && chmod 755 "$0"`, path)
+	cmd.Stdin = bytes.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 }
 
@@ -141,9 +151,7 @@ func TestUpgradeUser(t *testing.T) {
 	path, _ := installed(t)
 	bounded := filepath.Join(filepath.Dir(path), "bounded")
 	script := "#!/bin/sh\nexec setpriv --bounding-set -ipc_lock " + path + ` "$@"`
-	if err := os.WriteFile(bounded, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	writeProgram(t, bounded, []byte(script))
 	all := documented(t, "-user")
 	upgradeUser(t, here, path, path, all)
 	upgradeUser(t, here, bounded, path, all&^(1<<unix.CAP_IPC_LOCK))
