@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"vbladefs/cmd/internal/takeover"
 	"vbladefs/netio/netiotest"
 )
 
@@ -84,7 +85,26 @@ func serveOn(t *testing.T, ns netiotest.Netns, dir string, flags ...string) *dae
 		_, err := os.Stat(filepath.Join(dir, "log"))
 		return err == nil
 	})
+	d.await("it can be taken over from", func() bool { return d.offers() || strings.Contains(d.stderr.String(), "no other daemon can take over") })
 	return d
+}
+
+// offers tells whether somebody can take over, if d keeps its state: it listens for that after it has mounted the tree.
+func (d *daemon) offers() bool {
+	for i, arg := range d.cmd.Args {
+		folder, ok := strings.CutPrefix(arg, "-state=")
+		if arg == "-state" {
+			folder, ok = d.cmd.Args[i+1], true
+		}
+		if ok && folder != "" {
+			sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/unix", d.cmd.Process.Pid))
+			const listens = " 00010000 0001 01 " // __SO_ACCEPTCON of a stream, unconnected: net/unix/af_unix.c unix_seq_show
+			return err == nil && slices.ContainsFunc(lines(string(sockets)), func(line string) bool {
+				return strings.Contains(line, listens) && strings.HasSuffix(line, " "+takeover.SocketPath(folder))
+			})
+		}
+	}
+	return true
 }
 
 // start runs the binary in ns. A daemon keeps nothing unless args have a folder

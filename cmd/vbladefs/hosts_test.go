@@ -76,7 +76,7 @@ func failOver(t *testing.T, client netiotest.Netns, a, b *host, between func()) 
 	c := connect(t, client, "eth0")
 	v := loadOf(c, 16, initiator.Options{Timeout: deadTime, Follow: true}, aoe.Addr{Shelf: 7, Slot: 1})
 	v.goesOn(500)
-	if errno := b.d.tryEcho(b.add, "kvblade/add"); errno != "EADDRINUSE" || !strings.Contains(b.d.lastEvent(), a.mac) {
+	if errno := b.d.tryTaken(b.add, "kvblade/add", "7 1 eth0"); errno != "EADDRINUSE" || !strings.Contains(b.d.lastEvent(), a.mac) {
 		t.Errorf("while the first host lives, the second gets %q, and its log says %s", errno, b.d.lastEvent())
 	}
 	v.goesOn(100)

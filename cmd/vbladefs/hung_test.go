@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,18 +50,14 @@ func TestKilledWhileMounting(t *testing.T) {
 func TestHungDaemon(t *testing.T) {
 	t.Parallel()
 	ns := netiotest.New(t)
-	kept := t.TempDir()
-	folder := "-state=" + kept
+	folder := "-state=" + t.TempDir()
 	d := serve(t, ns, folder)
-	d.await("it can be taken over from", func() bool { // which comes after the tree
-		_, err := os.Stat(filepath.Join(kept, "takeover"))
-		return err == nil
-	})
 	if err := d.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	goOn := func() { _ = d.cmd.Process.Signal(syscall.SIGCONT) }
 	defer goOn()
+	d.await("all its threads are stopped", d.stopped) // the first to notice stops the others, once it has a processor
 
 	other := start(t, ns, "serve", d.dir)
 	if code, text := other.exitCode(), other.stderr.String(); code != 1 || !strings.Contains(text, "umount -f -l "+d.dir) {
@@ -74,4 +71,20 @@ func TestHungDaemon(t *testing.T) {
 	goOn()
 	d.await("it goes on", func() bool { return strings.Contains(d.stderr.String(), "nobody has taken over; serving goes on here") })
 	d.check()
+}
+
+// stopped tells whether no thread of d runs.
+func (d *daemon) stopped() bool {
+	d.t.Helper()
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", d.cmd.Process.Pid))
+	if err != nil || len(stats) == 0 {
+		d.t.Fatalf("no threads: %v", err)
+	}
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(stat), ") T ") {
+			return false
+		}
+	}
+	return true
 }
