@@ -3,6 +3,7 @@ package disk
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vbladefs/netio/netiotest"
 )
 
 // need ends a test that this machine cannot run: a failure where everything must run, a skip elsewhere.
@@ -78,8 +81,14 @@ func tmpfsDir(t testing.TB) string {
 func loopDevice(t testing.TB, file string, options ...string) (path string) {
 	t.Helper()
 	needRoot(t)
+	unlock, err := netiotest.LoopLock()
+	need(t, err == nil, "loop devices")
+	defer unlock()
 	path = run(t, "losetup", append(options, "-f", "--show", file)...)
+	detach := fmt.Sprintf(`case $(losetup -n -O BACK-FILE %s) in "%s"*) losetup -d %s; esac`, path, file, path)
+	done := netiotest.Afterwards(detach)
 	t.Cleanup(func() {
+		defer done()
 		// Detached already where that was the test, and perhaps another's by now.
 		out, _ := exec.Command("losetup", "-n", "-O", "BACK-FILE", path).Output()
 		if strings.HasPrefix(strings.TrimSpace(string(out)), file) {
@@ -103,7 +112,8 @@ func mounted(t testing.TB, sizeBytes int) (device, dir string) {
 	device = loopDevice(t, file)
 	dir = t.TempDir()
 	run(t, "mount", device, dir)
-	t.Cleanup(func() { run(t, "umount", dir) })
+	done := netiotest.Afterwards("umount -l " + dir)
+	t.Cleanup(func() { run(t, "umount", dir); done() })
 	return device, dir
 }
 
