@@ -73,8 +73,7 @@ func bigBlockDir(t testing.TB) string {
 	}
 	device, dir := bigBlocks(t, file), t.TempDir()
 	run(t, "mkfs.ext4", "-q", "-F", device)
-	run(t, "mount", device, dir)
-	t.Cleanup(func() { run(t, "umount", dir) })
+	mount(t, dir, device)
 	return dir
 }
 

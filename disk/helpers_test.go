@@ -98,6 +98,14 @@ func loopDevice(t testing.TB, file string, options ...string) (path string) {
 	return path
 }
 
+// mount mounts something on dir until the test ends.
+func mount(t testing.TB, dir string, what ...string) {
+	t.Helper()
+	run(t, "mount", append(what, dir)...)
+	done := netiotest.Afterwards("umount -l " + dir)
+	t.Cleanup(func() { run(t, "umount", dir); done() })
+}
+
 // mounted mounts a new ext4 file system of an image on a loop device.
 func mounted(t testing.TB, sizeBytes int) (device, dir string) {
 	t.Helper()
@@ -111,9 +119,7 @@ func mounted(t testing.TB, sizeBytes int) (device, dir string) {
 	run(t, "mkfs.ext4", "-q", "-F", file)
 	device = loopDevice(t, file)
 	dir = t.TempDir()
-	run(t, "mount", device, dir)
-	done := netiotest.Afterwards("umount -l " + dir)
-	t.Cleanup(func() { run(t, "umount", dir); done() })
+	mount(t, dir, device)
 	return device, dir
 }
 

@@ -15,8 +15,7 @@ func ramfsDir(t testing.TB) string {
 	t.Helper()
 	needRoot(t)
 	dir := t.TempDir()
-	run(t, "mount", "-t", "ramfs", "ramfs", dir)
-	t.Cleanup(func() { run(t, "umount", dir) })
+	mount(t, dir, "-t", "ramfs", "ramfs")
 	return dir
 }
 

@@ -174,8 +174,7 @@ func TestFullFileSystem(t *testing.T) { onEachQueue(t, testFullFileSystem) }
 func testFullFileSystem(t *testing.T, newQueue queueMaker) {
 	needRoot(t)
 	dir := t.TempDir()
-	run(t, "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", dir)
-	t.Cleanup(func() { run(t, "umount", dir) })
+	mount(t, dir, "-t", "tmpfs", "-o", "size=64k", "tmpfs")
 	path := dir + "/image"
 	if os.WriteFile(path, nil, 0o600) != nil || os.Truncate(path, 1<<20) != nil {
 		t.Fatal("cannot make the file")
