@@ -145,3 +145,27 @@ func TestRawSocket(t *testing.T) {
 		t.Error("no connection has a socket")
 	}
 }
+
+// A raw link asks for no stamps once nobody wants them: the next one's moment has passed, or nothing came of it.
+func TestRawStampsEnd(t *testing.T) {
+	p := newPair(t, 1500, Options{Kind: "raw"})
+	l := p.b.(*rawLink)
+	for _, c := range []struct {
+		name  string
+		does  func() error
+		after bool
+	}{
+		{"wanted", func() error { return l.Stamp(true) }, true},
+		{"not any more", func() error { return l.Stamp(false) }, false},
+		{"wanted again", func() error { return l.Stamp(true) }, true},
+		{"with a bound, not any more", func() error { l.Only(time.Now().UnixNano(), 0); return l.Stamp(false) }, true},
+		{"without one, not any more", func() error { l.Only(0, 0); return l.Stamp(false) }, false},
+	} {
+		if err := c.does(); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if got := l.rx.cut.stamps(); got != c.after {
+			t.Errorf("%s: asks for stamps: %t, want %t", c.name, got, c.after)
+		}
+	}
+}

@@ -12,30 +12,37 @@ import (
 
 // rawCut says which frames a raw link brings.
 type rawCut struct {
-	socket      syscall.RawConn // once stamps are wanted; set before stamps is
-	stamps      atomic.Bool     // the reader asks for them
+	socket      syscall.RawConn // since stamps were wanted; set once, before wanted is
+	wanted      atomic.Bool     // stamps are, by Stamp
+	bounded     atomic.Bool     // by from, which wants them, too
 	from, until int64           // as rxRing has them; the owner's
 	read        atomic.Uint64   // frames that the reader took from the socket and put where take finds them, or dropped
 }
 
-// Stamp has the reader ask for stamps. It goes on to as long as Only has a first bound, and ends by itself then.
+// Stamp has the reader ask for stamps, or not any more; it does, too, as long as Only has a first bound.
 func (l *rawLink) Stamp(on bool) error {
 	l.closeMu.Lock()
 	defer l.closeMu.Unlock()
-	if !on || l.closed || l.rx.cut.stamps.Load() {
+	if !on || l.closed || l.rx.cut.wanted.Load() {
+		l.rx.cut.wanted.Store(on)
 		return nil
 	}
-	socket, err := rawSocket(l.conn)
-	if err != nil {
-		return onLink(l.netif, err)
+	if l.rx.cut.socket == nil {
+		socket, err := rawSocket(l.conn)
+		if err != nil {
+			return onLink(l.netif, err)
+		}
+		l.rx.cut.socket = socket
 	}
-	l.rx.cut.socket = socket
 	if _, err := l.rx.cut.stamp(); err != nil {
 		return onLink(l.netif, err)
 	}
-	l.rx.cut.stamps.Store(true)
+	l.rx.cut.wanted.Store(true)
 	return nil
 }
+
+// stamps says whether the reader asks for them.
+func (c *rawCut) stamps() bool { return c.wanted.Load() || c.bounded.Load() }
 
 // stamp is that of the frame that was read last.
 func (c *rawCut) stamp() (stamp int64, err error) {
@@ -59,14 +66,17 @@ func (l *rawLink) Skip() {
 }
 
 // Only is that of the ring link.
-func (l *rawLink) Only(from, until int64) { l.rx.cut.from, l.rx.cut.until = from, until }
+func (l *rawLink) Only(from, until int64) {
+	l.rx.cut.from, l.rx.cut.until = from, until
+	l.rx.cut.bounded.Store(from != 0 && l.rx.cut.wanted.Load())
+}
 
 // elsewhere says whether a frame with that stamp, 0 if it has none, is another link's. What came before stamps were wanted
 // came before any moment.
 func (c *rawCut) elsewhere(now, stamp int64) bool {
 	if c.from != 0 && (now < c.from || now > c.from+boundLasts) {
 		c.from = 0
-		c.stamps.Store(false)
+		c.bounded.Store(false)
 	}
 	return stamp < c.from || c.until != 0 && stamp >= c.until
 }

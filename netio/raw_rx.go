@@ -106,7 +106,7 @@ func (r *rawReceiver) read(conn *raw.Conn) {
 			return
 		}
 		f := rawFrame{slot: slot, length: length, at: time.Since(r.opened)}
-		if r.cut.stamps.Load() {
+		if r.cut.stamps() {
 			f.stamp, _ = r.cut.stamp() // it could once
 		}
 		r.full <- f // never waits: there are as many places as slots
