@@ -87,13 +87,15 @@ func (h *Handover) Carry(can func([]Link) bool) (err error) {
 	if t.parts.OpenCarrier == nil {
 		return nil
 	}
+	var list []*netif
 	for name, links := range h.Links() {
-		if can(links) {
-			continue
+		if !can(links) {
+			list = append(list, t.netifs[name])
 		}
-		if failed := t.replace(t.netifs[name], t.parts.OpenCarrier); failed != nil {
-			err = errors.Join(err, fmt.Errorf("interface %s: %w", name, failed))
-		}
+	}
+	failed := together(list, func(n *netif) error { return t.replace(n, t.parts.OpenCarrier) })
+	for n, why := range failed {
+		err = errors.Join(err, fmt.Errorf("interface %s: %w", n.name(), why))
 	}
 	return err
 }
@@ -192,10 +194,10 @@ func (h *Handover) Links() map[string][]Link {
 // GoOn has requests served again after Rest: with new links, if another process
 // may have taken frames out of those there were.
 func (h *Handover) GoOn(anew bool) {
+	if anew {
+		h.target.linkAllAnew()
+	}
 	for _, n := range h.target.netifs {
-		if anew && n.linked.Load() {
-			h.target.linkAnew(n)
-		}
 		n.postAll(func(w *worker) { w.deaf = false })
 	}
 }
@@ -204,10 +206,20 @@ func (h *Handover) GoOn(anew bool) {
 func (t *Target) LinkAnew() {
 	t.ops.Lock()
 	defer t.ops.Unlock()
+	if !t.closed {
+		t.linkAllAnew()
+	}
+}
+
+func (t *Target) linkAllAnew() {
+	var list []*netif
 	for _, n := range t.netifs {
-		if !t.closed && n.linked.Load() {
-			t.linkAnew(n)
+		if n.linked.Load() {
+			list = append(list, n)
 		}
+	}
+	for n, err := range together(list, t.relink) {
+		t.later(n.name(), err)
 	}
 }
 

@@ -156,6 +156,12 @@ func (n *netif) drops() (received, sent uint64) {
 	return received, sent
 }
 
+// keepDrops adds what a link lost to what n lost before.
+func (n *netif) keepDrops(l Link) {
+	n.past.receiveDrops.Add(l.ReceiveDrops())
+	n.past.sendDrops.Add(l.SendDrops())
+}
+
 // attach makes b reachable on n.
 func (t *Target) attach(b *binding, n *netif) (*port, error) {
 	claimed, err := t.occupy(b, n)

@@ -3,9 +3,36 @@ package target
 import (
 	"errors"
 	"fmt"
+	"sync"
 )
 
-// This file opens and closes the links of an interface; Target.ops is held.
+// This file opens and closes the links of an interface; Target.ops is held. What takes
+// time can be done for several interfaces at once, see together.
+
+// atOnce is how many interfaces get other links at a time. Each waits for the kernel,
+// some tens of milliseconds (synchronize_net), and all for the same.
+const atOnce = 32
+
+// together calls do for all of these interfaces, and returns why it failed for some.
+func together(list []*netif, do func(*netif) error) map[*netif]error {
+	var wait sync.WaitGroup
+	errs, room := make([]error, len(list)), make(chan struct{}, atOnce)
+	for i, n := range list {
+		room <- struct{}{}
+		wait.Go(func() {
+			errs[i] = do(n)
+			<-room
+		})
+	}
+	wait.Wait()
+	failed := map[*netif]error{}
+	for i, err := range errs {
+		if err != nil {
+			failed[list[i]] = err
+		}
+	}
+	return failed
+}
 
 // relink closes the links of n, if it has any, and opens new ones. Old and new
 // never live at once: each would see the same frames, and a write that is
@@ -42,16 +69,8 @@ func (t *Target) relink(n *netif) error {
 // steers their frames there, and has the links receive. The ports are to move to
 // those homes when nothing else receives.
 func (t *Target) start(n *netif, group LinkGroup, lanes int) (homes map[*port]*worker, err error) {
-	for len(n.workers) < lanes {
-		if err := t.addWorker(n); err != nil {
-			return nil, err
-		}
-	}
-	if n.lanes != lanes {
-		t.mu.Lock()
-		n.lanes = lanes
-		t.mu.Unlock()
-		homes = n.spread()
+	if homes, err = t.spread(n, lanes); err != nil {
+		return nil, err
 	}
 	for p := range n.ports.all {
 		w := homes[p]
@@ -66,6 +85,37 @@ func (t *Target) start(n *netif, group LinkGroup, lanes int) (homes map[*port]*w
 		}
 	}
 	return homes, group.Start()
+}
+
+// spread has n use that many workers, and finds new homes for its ports if it used
+// another number. Devices may be exported on several interfaces.
+func (t *Target) spread(n *netif, lanes int) (homes map[*port]*worker, err error) {
+	t.spreading.Lock()
+	defer t.spreading.Unlock()
+	for len(n.workers) < lanes {
+		if err := t.addWorker(n); err != nil {
+			return nil, err
+		}
+	}
+	if n.lanes == lanes {
+		return nil, nil
+	}
+	t.setLanes(n, lanes)
+	return n.spread(), nil
+}
+
+// unspread undoes spread: the ports are still where they were.
+func (t *Target) unspread(n *netif, lanes int) {
+	t.spreading.Lock()
+	defer t.spreading.Unlock()
+	t.setLanes(n, lanes)
+	n.spread()
+}
+
+func (t *Target) setLanes(n *netif, lanes int) {
+	t.mu.Lock()
+	n.lanes = lanes
+	t.mu.Unlock()
 }
 
 // moveIn tells ports their new homes.

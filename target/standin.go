@@ -15,21 +15,24 @@ import (
 func (t *Target) ReplaceStandIns() {
 	t.ops.Lock()
 	defer t.ops.Unlock()
+	var list []*netif
 	for _, n := range t.netifs {
-		if g, ok := n.group.(StandInGroup); t.closed || !ok || !g.StandIn() {
-			continue
+		if g, ok := n.group.(StandInGroup); !t.closed && ok && g.StandIn() {
+			list = append(list, n)
 		}
-		if err := t.replace(n, t.open); err != nil {
-			t.log.WithError(err).Warnf("interface %s: frames that come at this moment are lost, and initiators repeat them", n.name())
-			t.linkAnew(n)
-		}
+	}
+	failed := together(list, func(n *netif) error { return t.replace(n, t.open) })
+	for n, err := range failed {
+		t.log.WithError(err).Warnf("interface %s: frames that come at this moment are lost, and initiators repeat them", n.name())
+		t.linkAnew(n)
 	}
 }
 
 // open opens the links that an interface is to have.
 func (t *Target) open(netif string) (LinkGroup, error) { return t.parts.OpenLinks(netif, t.workers) }
 
-// replace puts new links in the place of that of the first worker.
+// replace puts new links in the place of that of the first worker. It may be called
+// for several interfaces at once.
 func (t *Target) replace(n *netif, open func(netif string) (LinkGroup, error)) error {
 	old := n.workers[0].opened.Load()
 	if old == nil {
@@ -70,7 +73,12 @@ func cutters(links []Link) (list []Cutter, err error) {
 	return list, nil
 }
 
-func (t *Target) replaceBy(n *netif, group LinkGroup, links []Link, leaving Cutter, coming []Cutter) error {
+func (t *Target) replaceBy(n *netif, group LinkGroup, links []Link, leaving Cutter, coming []Cutter) (err error) {
+	defer func() {
+		if err != nil {
+			_ = leaving.Stamp(false) // it goes on
+		}
+	}()
 	for _, c := range append(coming[:len(coming):len(coming)], leaving) {
 		if err := c.Stamp(true); err != nil { // it ends with the link
 			return err
@@ -79,35 +87,46 @@ func (t *Target) replaceBy(n *netif, group LinkGroup, links []Link, leaving Cutt
 	lanes := n.lanes
 	homes, err := t.start(n, group, len(links))
 	if err != nil {
-		t.mu.Lock()
-		n.lanes = lanes
-		t.mu.Unlock()
-		n.spread() // where they are
+		t.unspread(n, lanes)
 		return err
 	}
 	for end := time.Now().Add(stampsAfter); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		skip(coming)
 	}
-	resume := n.gather(func(w *worker) {
-		skip(coming)
-		moment := w.finishBefore(leaving)
-		for _, c := range coming {
-			c.Only(moment, 0)
-		}
-	})
-	n.closeGroup()
-	n.group = group
-	moveIn(homes)
-	for i, w := range n.workers[:n.lanes] {
-		w.opened.Store(&links[i])
-		w.link = links[i] // they rest
-	}
-	resume()
+	n.cut(group, links, leaving, coming, homes)
 	for _, c := range coming {
 		_ = c.Stamp(false) // its worker may have closed it
 	}
 	t.listen(n)
 	return nil
+}
+
+// cut has the new links bring what comes from this moment on, and closes the old one,
+// for which requests do not wait.
+func (n *netif) cut(group LinkGroup, links []Link, leaving Cutter, coming []Cutter, homes map[*port]*worker) {
+	var old Link
+	resume := n.gather(func(w *worker) {
+		skip(coming)
+		old = w.link
+		moment := w.finishBefore(leaving)
+		for _, c := range coming {
+			c.Only(moment, 0)
+		}
+	})
+	moveIn(homes)
+	if old != nil { // else it was closed, as the interface had gone
+		n.keepDrops(old)
+	}
+	for i, w := range n.workers[:n.lanes] {
+		w.opened.Store(&links[i])
+		w.link = links[i] // they rest
+	}
+	resume()
+	if old != nil {
+		_ = old.Close()
+	}
+	n.closeGroup()
+	n.group = group
 }
 
 // stampsAfter is how long the kernel may take to stamp what comes in (a few
@@ -143,7 +162,7 @@ const stragglers = 500 * time.Microsecond
 // arriveWithin bounds how long a link may take to bring what it has.
 const arriveWithin = 100 * time.Millisecond
 
-// finishBefore serves what came up to this moment, closes the link, and returns
+// finishBefore serves what came up to this moment, gives the link up, and returns
 // the moment in nanoseconds of Unix time; 0 if no other link has what came before.
 func (w *worker) finishBefore(leaving Cutter) int64 {
 	w.serveArrived()
@@ -156,8 +175,7 @@ func (w *worker) finishBefore(leaving Cutter) int64 {
 			break
 		}
 	}
-	w.broken = nil
-	w.dropLink()
+	w.link, w.broken = nil, nil
 	if leaving.Alone() {
 		return 0
 	}

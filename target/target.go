@@ -93,15 +93,16 @@ type Target struct {
 	own      atomic.Pointer[map[aoe.MAC]bool] // addresses of this machine's interfaces
 	checks   checkBudget                      // guarded by ops
 
-	opening sync.Mutex             // one opener at a time; taken before ops
-	ops     sync.Mutex             // one operation at a time
-	closed  bool                   // guarded by ops
-	netifs  map[string]*netif      // with ports; changed with ops and mu held
-	known   map[string]Interface   // all that are there; guarded by ops
-	retries map[string]*time.Timer // interfaces to look at again; guarded by ops
-	devices map[string]*device     // guarded by ops
-	sizes   sizes
-	claims  map[string]chan struct{} // stores that are being opened, closed when that is over; guarded by ops
+	opening   sync.Mutex             // one opener at a time; taken before ops
+	ops       sync.Mutex             // one operation at a time
+	spreading sync.Mutex             // of an operation that has several interfaces get links at once: for what they share
+	closed    bool                   // guarded by ops
+	netifs    map[string]*netif      // with ports; changed with ops and mu held
+	known     map[string]Interface   // all that are there; guarded by ops
+	retries   map[string]*time.Timer // interfaces to look at again; guarded by ops
+	devices   map[string]*device     // guarded by ops
+	sizes     sizes
+	claims    map[string]chan struct{} // stores that are being opened, closed when that is over; guarded by ops
 
 	reopenDelay time.Duration
 	patience    time.Duration

@@ -314,18 +314,12 @@ func (w *worker) lose(err error) {
 // closeLink closes the link, if there is one, and keeps its counts.
 func (w *worker) closeLink() {
 	w.netif.linked.Store(false)
-	w.dropLink()
-}
-
-// dropLink is closeLink of one that another is there for.
-func (w *worker) dropLink() {
 	if w.link == nil {
 		return
 	}
 	_ = w.link.Close()
 	w.opened.Store(nil)
-	w.netif.past.receiveDrops.Add(w.link.ReceiveDrops())
-	w.netif.past.sendDrops.Add(w.link.SendDrops())
+	w.netif.keepDrops(w.link)
 	w.link, w.broken = nil, nil
 }
 
