@@ -62,13 +62,17 @@ func (s *source) Offer(ctx context.Context, hello takeover.Hello) (takeover.Offe
 	return o, fds, nil
 }
 
+// Carry has links that can be handed over be there.
+func (s *source) Carry() {
+	if err := s.held.Carry(engine.Shareable); err != nil {
+		s.server.log.WithError(err).Warn("no link that can be handed over takes the place of one that cannot")
+	}
+}
+
 // Rest answers what was taken, and says where the other daemon is to go on.
 func (s *source) Rest(ctx context.Context) (takeover.Handover, []int, error) {
 	d, h := s.server.daemon, takeover.Handover{}
 	s.server.kept.Hurry(true)
-	if err := s.held.Carry(engine.Shareable); err != nil {
-		s.server.log.WithError(err).Warn("no link that can be handed over takes the place of one that cannot")
-	}
 	err := s.held.Rest(ctx)
 	for try := 1; try < restTries && errors.Is(err, target.ErrNotDrained); try++ {
 		time.Sleep(betweenTries) // requests are served

@@ -23,6 +23,7 @@ type verified struct {
 	jobs    []verifiedIO
 	rng     *rand.Rand
 
+	pace     atomic.Int64 // nanoseconds between one answer and what comes next
 	stopping atomic.Bool
 	quitting atomic.Bool // without reading back
 	ended    chan struct{}
@@ -84,7 +85,11 @@ func (v *verified) run() {
 	for i := range v.jobs {
 		v.begin(i)
 	}
-	v.drive(func(i int) bool { v.begin(i); return !v.stopping.Load() })
+	v.drive(func(i int) bool {
+		time.Sleep(time.Duration(v.pace.Load()))
+		v.begin(i)
+		return !v.stopping.Load()
+	})
 	next := 0
 	again := func(i int) bool {
 		if next == len(v.exports)*verifiedSectors {

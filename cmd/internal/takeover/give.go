@@ -31,6 +31,9 @@ type Source interface {
 	// Offer holds everything but requests, and says what there is. The files stay
 	// the Source's.
 	Offer(ctx context.Context, hello Hello) (Offer, []int, error)
+	// Carry has what can be handed over take the place of what cannot. Requests are
+	// served; it takes as long as it takes, some time for each few interfaces.
+	Carry()
 	// Rest has requests wait, and says where the new daemon is to go on.
 	Rest(ctx context.Context) (Handover, []int, error)
 	// Resume serves again; afresh, if the new daemon may have begun to.
@@ -187,6 +190,7 @@ func (g *Giver) handOver(c *Conn, hello Hello) (afresh bool, err error) {
 	if err := g.prepare(c, hello); err != nil {
 		return false, err
 	}
+	g.Source.Carry()
 	if !g.enter(nil, true) {
 		return false, errStopping
 	}

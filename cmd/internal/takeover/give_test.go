@@ -39,6 +39,8 @@ func (f *fake) Offer(context.Context, Hello) (Offer, []int, error) {
 	return Offer{State: []byte("state"), Stores: []string{"a"}}, []int{f.file, f.file}, f.note("offer")
 }
 
+func (f *fake) Carry() { _ = f.note("carry") }
+
 func (f *fake) Rest(context.Context) (Handover, []int, error) {
 	return Handover{Links: []Link{{Interface: "eth0"}}}, []int{f.file}, f.note("rest")
 }
@@ -107,9 +109,9 @@ func TestConversation(t *testing.T) {
 	}{
 		{"refused", []string{"offer"}, 3, "no offer today", []string{"offer", "resume"}},
 		{"ends before it is ready", nil, 1, "", []string{"offer", "resume"}},
-		{"busy", []string{"rest"}, 3, "no rest today", []string{"offer", "rest", "resume"}},
-		{"ends before it serves", nil, 2, "", []string{"offer", "rest", "resume afresh"}},
-		{"serves", nil, 3, "", []string{"offer", "rest", "end"}},
+		{"busy", []string{"rest"}, 3, "no rest today", []string{"offer", "carry", "rest", "resume"}},
+		{"ends before it serves", nil, 2, "", []string{"offer", "carry", "rest", "resume afresh"}},
+		{"serves", nil, 3, "", []string{"offer", "carry", "rest", "end"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g, f, dir := giving(t, tt.fails...)
@@ -221,7 +223,7 @@ func TestServedIsFinal(t *testing.T) {
 				t.Fatalf("links %v: %v", links, err)
 			}
 			defer unix.Close(links["eth0"][0].FD)
-			if f.ends(t, "offer", "rest"); gone {
+			if f.ends(t, "offer", "carry", "rest"); gone {
 				taker.conn.Close()
 			}
 			finals := 0
@@ -229,7 +231,7 @@ func TestServedIsFinal(t *testing.T) {
 				if finals++; gone {
 					return
 				}
-				f.ends(t, "offer", "rest", "end") // as it has got it by now
+				f.ends(t, "offer", "carry", "rest", "end") // as it has got it by now
 				<-g.Given()
 				g.last.Close()
 			})

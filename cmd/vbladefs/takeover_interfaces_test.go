@@ -1,0 +1,74 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"vbladefs/netio/netiotest"
+	"vbladefs/target/aoe"
+)
+
+// interfaces is how many there are in a take-over.
+func interfaces(t *testing.T) int {
+	t.Helper()
+	given := os.Getenv("VBLADEFS_INTERFACES")
+	if given == "" {
+		return 6
+	}
+	n, err := strconv.Atoi(given)
+	if err != nil || n < 1 || n > 200 {
+		t.Fatalf("VBLADEFS_INTERFACES=%s: want how many, 1 to 200", given)
+	}
+	return n
+}
+
+// TestTakeoverOfManyInterfaces: a daemon with many interfaces, each with an export that
+// is read and written, is taken over from without losing a frame, though their links
+// cannot be handed over.
+func TestTakeoverOfManyInterfaces(t *testing.T) {
+	n := interfaces(t)
+	for _, kind := range []string{"raw", "xdp"} {
+		t.Run(kind, func(t *testing.T) {
+			here, there := netiotest.New(t), netiotest.New(t)
+			flags := []string{"-state=" + t.TempDir(), "-link", kind, "-requests", "64", "-ring", "256k", "-busy-poll", "0"}
+			d := serve(t, here, flags...)
+			var loads []*verified
+			for i := range n {
+				netif := fmt.Sprint("eth", i)
+				netiotest.Join(here, netif, there, netif, 1500)
+				path, _ := image(t, mib)
+				d.echo(fmt.Sprintf("add %s 5 %d %s", path, i, netif), "aoeserver")
+				v := loadOn(t, there, netif, 2, aoe.Addr{Shelf: 5, Slot: uint8(i)})
+				v.pace.Store(int64(time.Duration(n) * 200 * time.Microsecond)) // in all, some five thousand a second
+				loads = append(loads, v)
+			}
+			if text := d.read("log"); strings.Count(text, "serving by "+kind) != n {
+				t.Fatalf("want %d interfaces that serve by %s; the log says\n%s", n, kind, text)
+			}
+			for range 2 {
+				began := time.Now()
+				d = d.takenOver(here, program, flags...)
+				t.Logf("%d interfaces were taken over in %v", n, time.Since(began).Round(time.Millisecond))
+				for _, v := range loads {
+					v.goesOn(20)
+				}
+				d.await("all links are as they should be", func() bool { return strings.Count(d.stderr.String(), "serving by "+kind) >= n })
+			}
+			var lost uint64
+			var longest time.Duration
+			for _, v := range loads {
+				v.check()
+				lost, longest = lost+v.lost(), max(longest, v.longest)
+			}
+			t.Logf("%d frames lost, longest request %v", lost, longest)
+			if lost > 0 && strict() { // else the machine may be so busy that rings overflow
+				t.Errorf("%d frames were lost", lost)
+			}
+			bound(t, "the longest request", longest, time.Second, patience)
+		})
+	}
+}
