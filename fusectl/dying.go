@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"vbladefs/internal/dying"
+	"vbladefs/fusectl/dying"
 )
 
 // This file takes away the tree of a daemon that was killed while a disk hangs. Such a process cannot end before the

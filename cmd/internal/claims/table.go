@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"vbladefs/internal/dying"
+	"vbladefs/fusectl/dying"
 	"vbladefs/target/aoe"
 )
 

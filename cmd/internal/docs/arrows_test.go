@@ -75,8 +75,8 @@ func TestArrowsPointDown(t *testing.T) {
 		"netio":                nil,
 		"disk":                 nil,
 		"compat/":              {"target", "target/aoe", "compat/"},
-		"internal/dying":       nil,
-		"fusectl":              {"compat/", "target", "target/aoe", "internal/dying"},
+		"fusectl/dying":        nil,
+		"fusectl":              {"compat/", "target", "target/aoe", "fusectl/dying"},
 	}
 	for _, line := range strings.Split(strings.TrimSpace(imports(t)), "\n") {
 		from, to, _ := strings.Cut(line, " -> ")

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"vbladefs/internal/dying"
+	"vbladefs/fusectl/dying"
 )
 
 // folder is where a state lies, locked against other processes.
