@@ -61,12 +61,14 @@ demo: build
 	@scripts/setup.sh net fs vm
 	@scripts/demo.sh
 
-# Set TORTUREFLAGS to -h for what there is.
+# Set TORTUREFLAGS to -h for what there is. Without any, the report ends with so much of every fuzz target; TORTUREFUZZ= leaves that out.
 TORTUREFLAGS =
+TORTUREFUZZ = 1000x
 
 torture: build
 	@scripts/setup.sh net fs
 	$(GO) run ./scripts/torture -program bin/vbladefs $(TORTUREFLAGS)
+	@$(if $(strip $(TORTUREFLAGS)),,$(if $(TORTUREFUZZ),echo; FUZZTIME=$(TORTUREFUZZ) scripts/fuzz.sh))
 
 # make soak SOAK=10m for less.
 SOAK = 30m

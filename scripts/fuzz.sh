@@ -3,7 +3,7 @@
 #
 #   FUZZTIME=30s FUZZONLY=REGEXP FUZZFLAGS='-parallel 1' scripts/fuzz.sh [PACKAGE...]
 #
-# FUZZTIME is for each target (10s), FUZZONLY chooses some by name. What a target finds is written below testdata/fuzz of its
+# FUZZTIME is for each target (10s; 1000x is so many executions), FUZZONLY chooses some by name. What a target finds is written below testdata/fuzz of its
 # package, where go test takes it as a case from then on; the exit status is 1. A session of the right length finds more:
 # an hour of all targets is FUZZTIME=$((3600 / NUMBER))s.
 set -u
