@@ -22,6 +22,9 @@ func (t *Target) acquire(op AddDrive) (*device, error) {
 	if d := t.devices[key]; d != nil {
 		return d, t.share(d, op)
 	}
+	if t.leaving[key] > 0 {
+		return nil, fmt.Errorf("%w: requests to %s are under way that came before it was replaced; try again when they have ended", ErrInUse, op.Path)
+	}
 	if op.Cache == "" {
 		op.Cache = t.cache
 	}
@@ -130,9 +133,17 @@ func (t *Target) release(d *device) {
 		t.outside(closeStore)
 		return
 	}
-	go func() { // only after Rebind, from a device that is stuck
+	// Only after Rebind, from a device that is stuck. It is not opened a second time meanwhile: what is under way would be
+	// written after what came later, and was answered. Local stores are claimed besides; servers know no claims.
+	t.leaving[d.key]++
+	go func() {
 		for !d.order.settle(time.Minute) {
 		}
 		closeStore()
+		t.ops.Lock()
+		defer t.ops.Unlock()
+		if t.leaving[d.key]--; t.leaving[d.key] == 0 {
+			delete(t.leaving, d.key)
+		}
 	}()
 }

@@ -239,3 +239,22 @@ func TestReadOnlyIsTakenBackToAuto(t *testing.T) {
 		t.Errorf("one that nobody wanted as its medium is: %v", err)
 	}
 }
+
+// A store that was replaced while a request was under way is not opened again before that has ended: what was written late
+// would undo what came meanwhile.
+func TestReplacedStoreIsLeftBeforeItIsOpenedAgain(t *testing.T) {
+	rig := serving(t)
+	do := rig.Target().Do
+	rig.Machine().AddMedium("/disks/next", 1000, false)
+	rig.Machine().SetMode(targettest.Held)
+	rig.Send("eth0", writeFrame(blade, 1, 0, make([]byte, 512)))
+	rig.Collect("eth0", 0)
+	must(t, do(target.Rebind{Addr: blade, Interface: "eth0", Path: "/disks/next"}))
+	again := target.AddDrive{Name: "again", Path: "/disks/d", Force: true}
+	if err := do(again); !errors.Is(err, target.ErrInUse) {
+		t.Fatalf("opening a store that is written to still: %v", err)
+	}
+	rig.Machine().Pending()[0].Finish(nil)
+	rig.Collect("eth0", 1)
+	until(t, "the store can be opened again", func() bool { return do(again) == nil })
+}

@@ -102,6 +102,7 @@ type Target struct {
 	retries   map[string]*time.Timer // interfaces to look at again; guarded by ops
 	devices   map[string]*device     // guarded by ops
 	sizes     sizes
+	leaving   map[string]int           // stores that no drive has any more, with requests under way; guarded by ops
 	claims    map[string]chan struct{} // stores that are being opened, closed when that is over; guarded by ops
 
 	reopenDelay time.Duration
@@ -140,7 +141,7 @@ func New(c Config) *Target {
 		workers: max(c.Workers, 1), pins: newPins(c.CPUs), hearing: c.Hearing, tag: newTag(),
 		sizes: sizes{every: c.Sizes}, keeper: c.Keeper,
 		netifs: map[string]*netif{}, known: map[string]Interface{}, retries: map[string]*time.Timer{}, devices: map[string]*device{},
-		reopenDelay: reopenDelay, patience: patience, claims: map[string]chan struct{}{}, wanting: map[string]*sequence[*binding]{}, limits: map[string]int{},
+		reopenDelay: reopenDelay, patience: patience, claims: map[string]chan struct{}{}, leaving: map[string]int{}, wanting: map[string]*sequence[*binding]{}, limits: map[string]int{},
 		byName: map[string]*drive{}, blades: map[aoe.Addr]*blade{}}
 	t.decisions.waiting = make(chan decided, waitingDecisions)
 	t.knowOwn()
