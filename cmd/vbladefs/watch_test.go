@@ -120,10 +120,13 @@ func TestTop(t *testing.T) {
 func load(t *testing.T, c *client) (stop func()) {
 	t.Helper()
 	x := c.open("0.1")
+	b := make([]byte, 64<<10)
+	if _, err := x.ReadAt(b, 0); err != nil { // an initiator is listed once data was transferred for it
+		t.Fatal(err)
+	}
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		b := make([]byte, 64<<10)
 		for {
 			select {
 			case <-end:
