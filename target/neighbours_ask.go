@@ -35,6 +35,9 @@ func (t *Target) answered(a aoe.Addr, netif string) (aoe.MAC, bool) {
 	if n == nil || !n.up() {
 		return aoe.MAC{}, false
 	}
+	if g, ok := n.group.(MuteGroup); ok && g.Mute() { // whoever serves it now has asked
+		return aoe.MAC{}, false
+	}
 	s := n.neighbours
 	s.askAll()
 	asked := time.Unix(0, s.asked.Load())

@@ -73,6 +73,10 @@ type LinkGroup interface {
 // A StandInGroup may be one that serves until there is time to open another.
 type StandInGroup interface{ StandIn() bool }
 
+// A MuteGroup may be one whose links carry nothing, as another process has the
+// interface still: no neighbour is asked, or heard.
+type MuteGroup interface{ Mute() bool }
+
 // ReplyListener is a LinkGroup some of whose links bring requests only. Listen
 // calls heard for each reply that comes to the interface, until end, which is nil
 // if the links bring them themselves.

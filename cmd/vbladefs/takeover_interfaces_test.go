@@ -1,10 +1,13 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,5 +73,24 @@ func TestTakeoverOfManyInterfaces(t *testing.T) {
 			}
 			bound(t, "the longest request", longest, time.Second, patience)
 		})
+	}
+}
+
+// TestTakeoverAsksNeighbours: a daemon that has taken over knows who else serves what,
+// though it could not ask before.
+func TestTakeoverAsksNeighbours(t *testing.T) {
+	t.Parallel()
+	here, there := netiotest.Pair(t, 1500)
+	other := serve(t, there, "-state=")
+	path, _ := image(t, mib)
+	other.echo("add "+path+" 0 9 eth0", "aoeserver")
+	state := "-state=" + t.TempDir()
+	d := serve(t, here, state)
+	d.exports(1)
+	d = d.takenOver(here, program, state)
+	mine, _ := image(t, mib)
+	err := os.WriteFile(filepath.Join(d.dir, "aoeserver"), []byte("add "+mine+" 0 9 eth0\n"), 0)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("an address that another machine serves: %v; the log says\n%s", err, d.read("log"))
 	}
 }

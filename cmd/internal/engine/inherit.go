@@ -150,6 +150,7 @@ func (l *idleLink) Close() error {
 // idleGroup is an idleLink by itself.
 type idleGroup struct{ link *idleLink }
 
+func (idleGroup) Mute() bool                     { return true }
 func (g idleGroup) Links() []target.Link         { return []target.Link{g.link} }
 func (idleGroup) Steer(uint16, uint8, int) error { return nil }
 func (idleGroup) Settle() error                  { return nil }
