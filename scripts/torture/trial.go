@@ -152,6 +152,11 @@ func (o *outcome) load(l *load, m *medium, lasts time.Duration) error {
 	if err != nil || o.blind() {
 		return err
 	}
+	for range o.disks { // each may fail one flush of a port
+		if l.exports[0].Flush() == nil {
+			break
+		}
+	}
 	return l.readAll()
 }
 
