@@ -1,6 +1,7 @@
 package target_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -8,15 +9,18 @@ import (
 	"vbladefs/target/targettest"
 )
 
-// slowQueue is a queue whose worker hangs in it while stuck, which has room for one, is full.
+// slowQueue is a queue whose worker hangs in it from hang on, after a word to hangs, until goOn is closed.
 type slowQueue struct {
 	target.Queue
-	stuck chan struct{}
+	hang        *atomic.Bool
+	hangs, goOn chan struct{}
 }
 
 func (q slowQueue) Reap(tokens []uint64, errs []error) int {
-	q.stuck <- struct{}{}
-	<-q.stuck
+	if q.hang.CompareAndSwap(true, false) {
+		close(q.hangs)
+		<-q.goOn
+	}
 	return q.Queue.Reap(tokens, errs)
 }
 
@@ -40,12 +44,13 @@ func TestAlive(t *testing.T) {
 // Alive waits for a worker that hangs.
 func TestNotAlive(t *testing.T) {
 	m := targettest.NewMachine(t)
-	stuck := make(chan struct{}, 1)
+	slow := slowQueue{nil, new(atomic.Bool), make(chan struct{}), make(chan struct{})}
 	c := m.Config()
 	open := c.Parts.OpenQueue
 	c.Parts.OpenQueue = func() (target.Queue, error) {
 		q, err := open()
-		return slowQueue{q, stuck}, err
+		slow.Queue = q
+		return slow, err
 	}
 	made := target.New(c)
 	m.AddMedium("/disks/d", 1000, false)
@@ -53,14 +58,16 @@ func TestNotAlive(t *testing.T) {
 	must(t, made.Do(target.AddDrive{Name: "d", Path: "/disks/d"}))
 	must(t, made.Do(target.AddPort{Drive: "d", Addr: blade, Interface: "eth0"}))
 	made.Alive()
-	stuck <- struct{}{} // the end of the next turn waits here
-	made.Alive()
+	slow.hang.Store(true)
+	_, before := background(func() error { made.Alive(); return nil }) // wakes the worker, and may come before or after
+	<-slow.hangs
 	returned, result := background(func() error { made.Alive(); return nil })
 	time.Sleep(20 * time.Millisecond)
 	if returned() {
 		t.Error("a worker that hangs is alive")
 	}
-	<-stuck
+	close(slow.goOn)
+	must(t, <-before)
 	must(t, <-result)
 	targettest.CloseTarget(t, m, made)
 }
