@@ -123,6 +123,11 @@ func loop(t *testing.T) string {
 	if err := os.Truncate(image, 32<<20); err != nil {
 		t.Fatal(err)
 	}
+	unlock, err := netiotest.LoopLock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
 	out, err := exec.Command("losetup", "-f", "--show", image).Output()
 	if err != nil {
 		t.Fatalf("losetup: %v", err)

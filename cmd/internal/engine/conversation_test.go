@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/sirupsen/logrus"
@@ -142,29 +140,13 @@ func (r *rig) Disk(name string, sectors int, readOnly bool) string {
 	// A link, so that the drive has the disk's name whatever it lies on.
 	path, to := filepath.Join(r.dir, name), image
 	if readOnly {
-		to = r.loop(image)
+		to = loopOf(r.t, image, "-r")
 	}
 	if err := os.Symlink(to, path); err != nil {
 		r.t.Fatal(err)
 	}
 	r.images[path] = image
 	return path
-}
-
-// loop attaches image to a read-only loop device until the test ends.
-func (r *rig) loop(image string) string {
-	r.t.Helper()
-	out, err := exec.Command("losetup", "-f", "--show", "-r", image).CombinedOutput()
-	if err != nil {
-		r.t.Fatalf("losetup: %v: %s", err, out)
-	}
-	device := strings.TrimSpace(string(out))
-	r.t.Cleanup(func() {
-		if out, err := exec.Command("losetup", "-d", device).CombinedOutput(); err != nil {
-			r.t.Errorf("losetup -d %s: %v: %s", device, err, out)
-		}
-	})
-	return device
 }
 
 func (r *rig) Sectors(path string, lba, n int) []byte {

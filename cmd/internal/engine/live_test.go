@@ -27,9 +27,14 @@ func do(t testing.TB, tgt *target.Target, op target.Operation) {
 }
 
 // loopOf attaches image to a loop device until the test ends.
-func loopOf(t testing.TB, image string) string {
+func loopOf(t testing.TB, image string, options ...string) string {
 	t.Helper()
-	out, err := exec.Command("losetup", "-f", "--show", image).CombinedOutput()
+	unlock, err := netiotest.LoopLock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	out, err := exec.Command("losetup", append(options, "-f", "--show", image)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("losetup: %v: %s", err, out)
 	}

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -81,17 +79,7 @@ func loopOnFUSE(t *testing.T) (*disktest.Disk, string) {
 			t.Error(err)
 		}
 	})
-	out, err := exec.Command("losetup", "-f", "--show", disk.Path()).CombinedOutput()
-	if err != nil {
-		t.Fatalf("losetup: %v: %s", err, out)
-	}
-	device := strings.TrimSpace(string(out))
-	t.Cleanup(func() {
-		if out, err := exec.Command("losetup", "-d", device).CombinedOutput(); err != nil {
-			t.Errorf("losetup -d %s: %v: %s", device, err, out)
-		}
-	})
-	return disk, device
+	return disk, loopOf(t, disk.Path())
 }
 
 // twoParts serves both halves of a device of 1 MiB, with the policy writeback.
