@@ -15,15 +15,18 @@ import (
 )
 
 // crashes is how often a daemon is killed: VBLADEFS_CRASHES, or a few times.
-func crashes(t *testing.T) int {
+func crashes(t *testing.T) int { return given(t, "VBLADEFS_CRASHES", 4, 1_000_000) }
+
+// given is the number that a variable has, up to most; usual if it is not set.
+func given(t *testing.T, variable string, usual, most int) int {
 	t.Helper()
-	given := os.Getenv("VBLADEFS_CRASHES")
-	if given == "" {
-		return 4
+	text := os.Getenv(variable)
+	if text == "" {
+		return usual
 	}
-	n, err := strconv.Atoi(given)
-	if err != nil || n < 1 {
-		t.Fatalf("VBLADEFS_CRASHES=%s: want how often to kill the daemon", given)
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		t.Fatalf("%s=%s: want 1 to %d", variable, text, most)
 	}
 	return n
 }

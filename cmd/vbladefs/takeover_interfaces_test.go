@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,25 +14,11 @@ import (
 	"vbladefs/target/aoe"
 )
 
-// interfaces is how many there are in a take-over.
-func interfaces(t *testing.T) int {
-	t.Helper()
-	given := os.Getenv("VBLADEFS_INTERFACES")
-	if given == "" {
-		return 6
-	}
-	n, err := strconv.Atoi(given)
-	if err != nil || n < 1 || n > 200 {
-		t.Fatalf("VBLADEFS_INTERFACES=%s: want how many, 1 to 200", given)
-	}
-	return n
-}
-
 // TestTakeoverOfManyInterfaces: a daemon with many interfaces, each with an export that
 // is read and written, is taken over from without losing a frame, though their links
 // cannot be handed over.
 func TestTakeoverOfManyInterfaces(t *testing.T) {
-	n := interfaces(t)
+	n := given(t, "VBLADEFS_INTERFACES", 6, 200)
 	for _, kind := range []string{"raw", "xdp"} {
 		t.Run(kind, func(t *testing.T) {
 			here, there := netiotest.New(t), netiotest.New(t)
