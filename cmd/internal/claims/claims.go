@@ -8,9 +8,9 @@
 // The file is a table: for each interface and address the number of the daemon that
 // has it, 0 for nobody. A daemon is alive while its open file description holds the
 // lock of its number (fcntl(2), F_OFD_SETLK), so that what one had that was killed is
-// free at once (see package dying for one whose end a disk delays), and a daemon that takes over gets all claims with the descriptor. Locks
-// for each address would do without a table, but the kernel keeps them in a list: ten
-// thousand took seconds.
+// free at once (see package dying for one whose end a disk delays), and a daemon that
+// takes over gets all claims with the descriptor. Locks for each address would do
+// without a table, but the kernel keeps them in a list: ten thousand took seconds.
 //
 // It protects those who see one /run. It is not about who may use a disk; disk is.
 package claims
