@@ -297,8 +297,23 @@ func (b *Borrowed) Shed() int { return int(b.w.netif.shed.Load()) }
 // MostLooked is how many frames are weighed together.
 const MostLooked = mostLooked
 
-// Chooser weighs frames as in an overload, and returns how many are to be served.
-func Chooser() func(frames [][]byte) int {
+// SeedOverload says how the worker spreads flows over its buckets.
+func (b *Borrowed) SeedOverload(seed uint64) { b.w.overload.seed = seed }
+
+// Chooser weighs frames as in an overload.
+type Chooser struct{ o *overload }
+
+func NewChooser(seed uint64) Chooser {
 	o := newOverload()
-	return func(frames [][]byte) int { return o.choose(copy(o.frames[:], frames)) }
+	o.seed = seed
+	return Chooser{o}
 }
+
+// Choose returns those that are to be served, until the next call.
+func (c Chooser) Choose(frames [][]byte) [][]byte {
+	n := c.o.choose(copy(c.o.frames[:], frames))
+	return c.o.frames[:n]
+}
+
+// Forget is what time does to the flows that were found heavy.
+func (c Chooser) Forget() { c.o.forgets(c.o.forget + 1) }

@@ -39,7 +39,7 @@ const (
 	// to be over.
 	overloadHold = 100 * time.Millisecond
 
-	flowBuckets = 2048 // of each kind; flows that share one weigh together
+	flowBuckets = 2048 // of each row; see buckets
 	share       = 8    // the unit of weights: what a request for data weighs in all from its host, and for its export
 )
 
@@ -64,15 +64,23 @@ type overload struct {
 	forget int64 // when that is forgotten, by the clock of the worker
 }
 
-// buckets are flows of one kind.
-type buckets struct {
+// buckets are flows of one kind: a count-min sketch. Each flow is in a bucket of
+// each row, and weighs no more than the lighter of the two: flows that share one of
+// them seldom share the other.
+type buckets [2]struct {
 	shares [flowBuckets]uint16 // of the frames that wait
 	heavy  [flowBuckets]bool   // found so of late
 }
 
-// flows are the buckets of the flows that a frame is part of, and what it adds to
+// spot is where a flow is in each row.
+type spot [2]uint16
+
+// flows are the spots of the flows that a frame is part of, and what it adds to
 // that of host and export together, and to those of each.
-type flows struct{ pair, host, export, all, shares uint16 }
+type flows struct {
+	pair, host, export spot
+	all, shares        uint16
+}
 
 func newOverload() *overload { return &overload{seed: rand.Uint64()} }
 
@@ -119,15 +127,16 @@ func (o *overload) choose(n int) (chosen int) {
 
 // weigh fills weight.
 func (o *overload) weigh(n int) {
-	clear(o.pairs.shares[:])
-	clear(o.hosts.shares[:])
-	clear(o.exports.shares[:])
+	for _, b := range []*buckets{&o.pairs, &o.hosts, &o.exports} {
+		clear(b[0].shares[:])
+		clear(b[1].shares[:])
+	}
 	for i, frame := range o.frames[:n] {
 		f := o.flowsOf(frame)
 		o.flows[i] = f
-		o.pairs.shares[f.pair] += f.all
-		o.hosts.shares[f.host] += f.shares
-		o.exports.shares[f.export] += f.shares
+		o.pairs.add(f.pair, f.all)
+		o.hosts.add(f.host, f.shares)
+		o.exports.add(f.export, f.shares)
 	}
 	for i := range n {
 		if f := o.flows[i]; f.all == 0 {
@@ -138,26 +147,35 @@ func (o *overload) weigh(n int) {
 	}
 }
 
+func (b *buckets) add(p spot, shares uint16) {
+	b[0].shares[p[0]] += shares
+	b[1].shares[p[1]] += shares
+}
+
 // weightIn is the weight of a flow; one that was found heavy stays so for a while,
 // or it would be served as much as it may have outstanding each time.
-func (o *overload) weightIn(b *buckets, flow uint16) uint16 {
-	weight := b.shares[flow] / share
+func (o *overload) weightIn(b *buckets, p spot) uint16 {
+	weight := min(b[0].shares[p[0]], b[1].shares[p[1]]) / share
+	heavy0, heavy1 := &b[0].heavy[p[0]], &b[1].heavy[p[1]]
 	if weight > lightFlow {
-		b.heavy[flow], o.heavy = true, true
+		*heavy0, *heavy1, o.heavy = true, true, true
 	}
-	if b.heavy[flow] {
+	if *heavy0 && *heavy1 {
 		weight = max(weight, lightFlow+1)
 	}
 	return weight
 }
 
-// forgets has all flows be light again when their time is over.
+// forgets has all flows be light again when their time is over, and gives them other
+// spots: who has shared those of a flood has not for long.
 func (o *overload) forgets(now int64) {
 	if o.heavy && now > o.forget {
-		clear(o.pairs.heavy[:])
-		clear(o.hosts.heavy[:])
-		clear(o.exports.heavy[:])
+		for _, b := range []*buckets{&o.pairs, &o.hosts, &o.exports} {
+			clear(b[0].heavy[:])
+			clear(b[1].heavy[:])
+		}
 		o.heavy, o.forget = false, now+int64(overloadHold)
+		o.seed = o.seed*6364136223846793005 + 1442695040888963407 // Knuth's MMIX
 	}
 }
 
@@ -194,7 +212,7 @@ func (o *overload) flowsOf(frame []byte) (f flows) {
 	}
 	host := hostKey(aoe.MAC(frame[6:12]))
 	export := uint64(addrNumber(addr))
-	f = flows{pair: o.bucket(host ^ export<<40), host: o.bucket(host), export: o.bucket(export), all: share, shares: share}
+	f = flows{pair: o.spot(host ^ export<<40), host: o.spot(host), export: o.spot(export), all: share, shares: share}
 	switch {
 	case addr.Wildcard():
 		f.export = f.host // what is for all exports is not one flow
@@ -204,8 +222,9 @@ func (o *overload) flowsOf(frame []byte) (f flows) {
 	return f
 }
 
-// bucket spreads keys in a way that nobody outside knows.
-func (o *overload) bucket(key uint64) uint16 {
+// spot spreads keys in a way that nobody outside knows.
+func (o *overload) spot(key uint64) spot {
 	high, low := bits.Mul64(key^o.seed, 0x9e3779b97f4a7c15)
-	return uint16((high ^ low) % flowBuckets)
+	hash := high ^ low
+	return spot{uint16(hash % flowBuckets), uint16(hash >> 32 % flowBuckets)}
 }

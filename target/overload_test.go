@@ -60,6 +60,7 @@ func TestFloodsPushNobodyOut(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			worker := loopRig(t)
+			worker.SeedOverload(1) // nobody shares the buckets of the flood by chance
 			link := &crowdedLink{loopLink: loopLink{frames: flooded(1500, c.flood, c.others, c.other)}}
 			worker.With(link, &loopQueue{}, func() {
 				for worker.Turn() {
@@ -100,6 +101,7 @@ func TestManyInitiatorsAreNoFlood(t *testing.T) {
 	for _, hosts := range []int{24, 60, 500} {
 		t.Run(fmt.Sprint(hosts), func(t *testing.T) {
 			worker := loopRig(t)
+			worker.SeedOverload(1) // nobody shares the buckets of others by chance
 			link := &crowdedLink{loopLink: loopLink{frames: repeated(1500, func(i int) []byte {
 				return fromHost(readFrame(aoe.Addr{Shelf: 1, Slot: uint8(i % 2)}, uint32(i), i%900, 1), i%hosts)
 			})}}
@@ -111,6 +113,43 @@ func TestManyInitiatorsAreNoFlood(t *testing.T) {
 				t.Errorf("%d of 1500 requests are answered, %d dropped", link.sent, worker.Shed())
 			}
 		})
+	}
+}
+
+// Who shares its buckets with floods is dropped like them, but not for long.
+func TestSharedBuckets(t *testing.T) {
+	chooser := target.NewChooser(1)
+	floods := repeated(10*66, func(i int) []byte {
+		return fromHost(readFrame(aoe.Addr{Shelf: 1, Slot: uint8(i % 10)}, 0, i, 1), i%10)
+	})
+	dropped := func(first, hosts int) int {
+		frames := floods
+		for host := first; host < first+hosts; host++ {
+			frames = append(frames, fromHost(readFrame(aoe.Addr{Shelf: 2}, uint32(host), 0, 1), host))
+		}
+		next := first
+		for _, frame := range chooser.Choose(frames) {
+			if h, _ := aoe.DecodeHeader(frame); int(h.Tag) > next {
+				break
+			} else if int(h.Tag) == next {
+				next++
+			}
+		}
+		return next
+	}
+	const hosts = 300
+	first, unlucky := 100, 0
+	for ; unlucky == 0; first += hosts {
+		if first > 1_000_000 {
+			t.Fatal("nobody shares the buckets of the floods")
+		}
+		if host := dropped(first, hosts); host < first+hosts {
+			unlucky = host
+		}
+	}
+	chooser.Forget()
+	if dropped(unlucky, 1) == unlucky {
+		t.Errorf("host %d is dropped with the floods again", unlucky)
 	}
 }
 
@@ -140,9 +179,9 @@ func BenchmarkChoose(b *testing.B) {
 	for i := range target.MostLooked {
 		frames = append(frames, readFrame(blade, uint32(i), i%900, 1))
 	}
-	choose := target.Chooser()
+	chooser := target.NewChooser(1)
 	for b.Loop() {
-		choose(frames)
+		chooser.Choose(frames)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(frames)), "ns/frame")
 }
