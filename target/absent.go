@@ -30,6 +30,7 @@ const (
 const (
 	downOpening = "its backing store is being opened"
 	downSilent  = "its backing store does not answer; still waiting for it"
+	downOthers  = "too many others do not answer"
 )
 
 // addWaiting adds the drive that op describes, and brings it up if its store can
@@ -114,6 +115,10 @@ func (t *Target) attempt(d *drive) {
 	if t.closed || d.trying || !d.waits.taken {
 		return
 	}
+	if t.hanging.Load() >= maxHanging {
+		t.stayDown(d, downOthers)
+		return
+	}
 	d.trying = true
 	t.attempts.Add(1)
 	defer func() {
@@ -121,12 +126,7 @@ func (t *Target) attempt(d *drive) {
 		t.attempts.Add(-1)
 	}()
 	wish := d.wish()
-	dev, err := t.acquire(wish)
-	if err == nil {
-		if err = t.fit(d.window, dev, wish.Path); err != nil {
-			t.release(dev)
-		}
-	}
+	dev, err := t.acquireFitting(wish)
 	switch {
 	case t.closed || !d.waits.taken || d.wish() != wish: // removed, or changed, meanwhile
 		if err == nil {

@@ -35,6 +35,19 @@ func (t *Target) acquire(op AddDrive) (*device, error) {
 	return t.opened(op, key, store, err)
 }
 
+// acquireFitting is acquire of a device that holds the part of it that op is of.
+func (t *Target) acquireFitting(op AddDrive) (*device, error) {
+	dev, err := t.acquire(op)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.fit(window{op.Offset, op.Length}, dev, op.Path); err != nil {
+		t.release(dev)
+		return nil, err
+	}
+	return dev, nil
+}
+
 // awaitClaim is claim once nobody else has the store.
 func (t *Target) awaitClaim(key string) (done func()) {
 	for c := t.claims[key]; c != nil; c = t.claims[key] {

@@ -55,12 +55,8 @@ func (t *Target) openDrive(op AddDrive, implicit bool) (*drive, error) {
 	if err != nil {
 		return nil, err
 	}
-	dev, err := t.acquire(op)
+	dev, err := patiently(t, op.Path, func() (*device, error) { return t.acquireFitting(op) }, t.release)
 	if err != nil {
-		return nil, err
-	}
-	if err := t.fit(d.window, dev, op.Path); err != nil {
-		t.release(dev)
 		return nil, err
 	}
 	d.device.Store(dev)

@@ -231,6 +231,15 @@ func SetReopening(delay, wait time.Duration) (oldDelay, oldWait time.Duration) {
 	return oldDelay, oldWait
 }
 
+// SetOpenPatience changes how long operations wait for a store.
+func SetOpenPatience(d time.Duration) (old time.Duration) {
+	old, openPatience = openPatience, d
+	return old
+}
+
+// Hanging is how many stores have not answered yet for which nobody waits any more.
+func Hanging(t *Target) int { return int(t.hanging.Load()) }
+
 // Neighbours is how many entries the table of an interface's neighbours has.
 func Neighbours(t *Target, netif string) int {
 	s := neighboursOf(t, netif)

@@ -84,7 +84,7 @@ func (op Export) extend(t *Target, blade *blade, port AddPort) error {
 	if op.Unique && len(blade.bindings) > 0 {
 		return fmt.Errorf("%w: %s is served already, from drive %s; delete it first or choose another", ErrAddressTaken, op.Addr, blade.drive.name)
 	}
-	key, err := t.identify(op.Path)
+	key, err := patiently(t, op.Path, func() (string, error) { return t.identify(op.Path) }, func(string) {})
 	if err != nil {
 		return err
 	}

@@ -17,19 +17,11 @@ func (op Rebind) apply(t *Target) error {
 	if dev := d.device.Load(); dev != nil {
 		cache = dev.cache
 	}
-	next, err := t.acquire(AddDrive{Name: d.name, Path: op.Path, Access: d.access, Cache: cache,
-		Offset: d.window.first, Length: d.window.length})
+	next, err := patiently(t, op.Path, func() (*device, error) {
+		return t.acquireAsked(AddDrive{Name: d.name, Path: op.Path, Access: d.access, Cache: cache,
+			Offset: d.window.first, Length: d.window.length})
+	}, t.release)
 	if err != nil {
-		return err
-	}
-	t.outside(func() { err = next.ask() })
-	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrStore, err)
-	} else {
-		err = d.window.check(op.Path, next.sectors())
-	}
-	if err != nil {
-		t.release(next)
 		return err
 	}
 	if t.byName[d.name] != d || t.blades[op.Addr] != b.blade {
@@ -48,6 +40,26 @@ func (op Rebind) apply(t *Target) error {
 		return err
 	}
 	return nil
+}
+
+// acquireAsked is acquireFitting of a device that is asked for its size anew, even if
+// another drive has it.
+func (t *Target) acquireAsked(op AddDrive) (*device, error) {
+	dev, err := t.acquire(op)
+	if err != nil {
+		return nil, err
+	}
+	t.outside(func() { err = dev.ask() })
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrStore, err)
+	} else {
+		err = window{op.Offset, op.Length}.check(op.Path, dev.sectors())
+	}
+	if err != nil {
+		t.release(dev)
+		return nil, err
+	}
+	return dev, nil
 }
 
 // swap puts the device next under d. What an initiator was promised with

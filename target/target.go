@@ -105,12 +105,14 @@ type Target struct {
 	leaving   map[string]int           // stores that no drive has any more, with requests under way; guarded by ops
 	claims    map[string]chan struct{} // stores that are being opened, closed when that is over; guarded by ops
 
-	reopenDelay time.Duration
-	patience    time.Duration
-	absent      sequence[*drive] // that are down; guarded by ops
-	reopener    *time.Timer      // to try them again; guarded by ops
-	attempts    atomic.Int32     // to open stores, at this moment
-	hanging     atomic.Int32     // those of them that take long
+	reopenDelay  time.Duration
+	patience     time.Duration
+	openPatience time.Duration
+	absent       sequence[*drive] // that are down; guarded by ops
+	reopener     *time.Timer      // to try them again; guarded by ops
+	attempts     atomic.Int32     // to open stores, at this moment
+	hanging      atomic.Int32     // those of them that take long
+	hurried      chan struct{}    // an operation that waits for a store is to give up
 	// Bindings by the name of the interface that they belong on: those without a
 	// port there, and under EveryInterface all with patterns; guarded by ops.
 	wanting map[string]*sequence[*binding]
@@ -141,7 +143,7 @@ func New(c Config) *Target {
 		workers: max(c.Workers, 1), pins: newPins(c.CPUs), hearing: c.Hearing, tag: newTag(),
 		sizes: sizes{every: c.Sizes}, keeper: c.Keeper,
 		netifs: map[string]*netif{}, known: map[string]Interface{}, retries: map[string]*time.Timer{}, devices: map[string]*device{},
-		reopenDelay: reopenDelay, patience: patience, claims: map[string]chan struct{}{}, leaving: map[string]int{}, wanting: map[string]*sequence[*binding]{}, limits: map[string]int{},
+		reopenDelay: reopenDelay, patience: patience, openPatience: openPatience, hurried: make(chan struct{}), claims: map[string]chan struct{}{}, leaving: map[string]int{}, wanting: map[string]*sequence[*binding]{}, limits: map[string]int{},
 		byName: map[string]*drive{}, blades: map[aoe.Addr]*blade{}}
 	t.decisions.waiting = make(chan decided, waitingDecisions)
 	t.knowOwn()

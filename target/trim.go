@@ -41,11 +41,13 @@ func (t *Target) makeStore(op AddDrive) (undo func(), err error) {
 	case t.byName[op.Name] != nil:
 		return nil, fmt.Errorf("%w: a drive is called %s already", ErrNameTaken, op.Name)
 	}
-	t.outside(func() { undo, err = t.parts.MakeStore(op.Path, op.Create) })
-	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrStore, err)
-	}
-	return undo, err
+	return patiently(t, op.Path, func() (undo func(), err error) {
+		t.outside(func() { undo, err = t.parts.MakeStore(op.Path, op.Create) })
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrStore, err)
+		}
+		return undo, err
+	}, t.outside)
 }
 
 // trim starts DATA SET MANAGEMENT, whose payload lists ranges. All of them are

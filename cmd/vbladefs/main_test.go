@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"vbladefs/netio/netiotest"
@@ -33,6 +35,7 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "building the daemon: %v\n%s", err, out)
 		return 1
 	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // nohup is passed on otherwise
 	before := usualState()
 	code := m.Run()
 	if usualState() != before {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vbladefs/disk/disktest"
 	"vbladefs/netio/netiotest"
 	"vbladefs/target/aoe/initiator"
 )
@@ -163,6 +164,47 @@ func TestCatWithAStuckDisk(t *testing.T) {
 		_ = c.Wait() // it did what it said, or was refused in time
 	}
 	d.check()
+}
+
+// TestOpenOfWhatDoesNotAnswer: an add whose disk hangs when it is opened holds up neither readers of the tree nor
+// exports, and a take-over has it fail, and not itself.
+func TestOpenOfWhatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	here, there := netiotest.Pair(t, 1500)
+	state := "-state=" + t.TempDir()
+	d := serve(t, here, state)
+	v := loadOn(t, there, "eth0", 4, d.exports(2)...)
+	hung, err := disktest.Mount(mountDir(t), random(mib))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = hung.Close() })
+	hung.Stall(disktest.Open)
+	t.Cleanup(hung.Heal)
+	added := make(chan error, 1)
+	go func() {
+		added <- exec.Command("sh", "-c", "echo add "+hung.Path()+" 0 1 eth0 > "+filepath.Join(d.dir, "aoeserver")).Run()
+	}()
+	d.await("the disk is opened", func() bool { return hung.Waiting() > 0 })
+	d.readsAll("while an add hangs")
+	next := start(t, here, "serve", "-takeover", state, d.dir)
+	next.dir = d.dir
+	if err, said := <-added, d.stderr.String(); err == nil || !strings.Contains(said, "has not answered for ") {
+		t.Errorf("the add that hung: %v\n%s", err, said)
+	}
+	next.await("it has taken over", func() bool { return strings.Contains(next.stderr.String(), "control tree on ") })
+	if !strings.Contains(next.stderr.String(), "stays until a disk that hangs answers it") {
+		t.Errorf("of the one that cannot end the new daemon says\n%s", next.stderr)
+	}
+	next.readsAll("beside a daemon that cannot end")
+	image, _ := image(t, mib)
+	next.echo("add "+image+" 0 1 eth0", "aoeserver")
+	v.check()
+	hung.Heal()
+	if code := d.exitCode(); code != 0 {
+		t.Errorf("the one that was taken over from ends with %d:\n%s", code, d.stderr)
+	}
+	next.echo("add "+hung.Path()+" 0 2 eth0", "aoeserver")
 }
 
 // readsAll reads every file of the tree, and fails the test if one keeps its

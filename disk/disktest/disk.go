@@ -29,7 +29,8 @@ const (
 	Read Op = 1 << iota
 	Write
 	Flush
-	All = Read | Write | Flush
+	Open // for Stall only
+	All  = Read | Write | Flush
 )
 
 // Disk is one disk. Its methods are for any goroutine.
@@ -185,11 +186,7 @@ func (d *Disk) do(op Op, offset, n int64, s Step, act func()) (errno syscall.Err
 		time.Sleep(takes)
 		d.mu.Lock()
 	}
-	for d.stalled&op != 0 {
-		d.waiting++
-		d.calm.Wait()
-		d.waiting--
-	}
+	d.stallLocked(op)
 	errno = d.errnoLocked(op, offset, n)
 	if errno == 0 {
 		errno = hooked
@@ -201,6 +198,14 @@ func (d *Disk) do(op Op, offset, n int64, s Step, act func()) (errno syscall.Err
 	act()
 	d.done[op]++
 	return 0
+}
+
+func (d *Disk) stallLocked(op Op) {
+	for d.stalled&op != 0 {
+		d.waiting++
+		d.calm.Wait()
+		d.waiting--
+	}
 }
 
 func (d *Disk) errnoLocked(op Op, offset, n int64) syscall.Errno {

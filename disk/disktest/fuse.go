@@ -37,6 +37,12 @@ func (d *Disk) isVanished() bool {
 	return d.vanished
 }
 
+func (d *Disk) awaitOpen() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stallLocked(Open)
+}
+
 func (d *Disk) attr(out *fuse.Attr) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -56,7 +62,7 @@ func (n *file) Getattr(_ context.Context, _ fs.FileHandle, out *fuse.AttrOut) sy
 }
 
 func (n *file) Open(context.Context, uint32) (fs.FileHandle, uint32, syscall.Errno) {
-	if n.disk.isVanished() {
+	if n.disk.awaitOpen(); n.disk.isVanished() {
 		return nil, 0, syscall.ENXIO
 	}
 	return nil, fuse.FOPEN_DIRECT_IO | fuse.FOPEN_PARALLEL_DIRECT_WRITES, 0

@@ -7,9 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"vbladefs/fusectl/dying"
 	"vbladefs/netio"
 )
 
@@ -119,14 +121,25 @@ func (t *Taker) Served(final func()) error {
 	if err != nil {
 		return nil // it is gone already
 	}
-	_, err = t.conn.socket.Read(make([]byte, 1))
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("process %d has handed over, and does not end after %v: end it", t.Offer.Process, closeTime)
-	case errors.Is(err, io.EOF), errors.Is(err, unix.ECONNRESET):
-		return nil
+	return t.awaitEnd()
+}
+
+func (t *Taker) awaitEnd() error {
+	const look = 50 * time.Millisecond
+	for end := time.Now().Add(closeTime); ; {
+		t.conn.Within(look)
+		_, err := t.conn.socket.Read(make([]byte, 1))
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, unix.ECONNRESET):
+			return nil
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		case dying.Process(t.Offer.Process): // what it had open is not closed yet, and of no use any more
+			return fmt.Errorf("process %d has handed over, and stays until a disk that hangs answers it: leave it", t.Offer.Process)
+		case time.Now().After(end):
+			return fmt.Errorf("process %d has handed over, and does not end after %v: end it", t.Offer.Process, closeTime)
+		}
 	}
-	return err
 }
 
 // Close ends the conversation; before Served the running daemon goes on.
