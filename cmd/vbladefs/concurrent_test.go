@@ -106,7 +106,9 @@ func TestConcurrentControl(t *testing.T) {
 	if after := l.d.descriptors(); !maps.Equal(after, descriptors) {
 		t.Errorf("descriptors in the end: %v, before: %v", after, descriptors)
 	}
-	if n := l.d.count("task"); n > threads+owners+racers+readers { // a thread for each that waited at once
+	// The runtime has as many threads as were in system calls at once, which chance decides, of requests and of what they
+	// leave to be done behind them: 20 to 50 were seen. A leak would be one for each of some thousand writes.
+	if n := l.d.count("task"); n > threads+4*(owners+racers+readers) {
 		t.Errorf("%d threads in the end, %d before", n, threads)
 	}
 	if n := l.d.holds(l.loop); n != 0 {
