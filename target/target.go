@@ -22,7 +22,9 @@ package target
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -174,6 +176,11 @@ func (t *Target) Close(ctx context.Context) error {
 		n.barrier()
 	}
 	if err := t.awaitRequests(ctx); err != nil {
+		select {
+		case failed := <-closing(t.idleDevices()):
+			err = errors.Join(err, failed)
+		case <-time.After(drainGrace):
+		}
 		return err // the process ends with the requests that it cannot finish
 	}
 	for _, n := range t.netifs {
@@ -184,16 +191,33 @@ func (t *Target) Close(ctx context.Context) error {
 	t.mu.Lock()
 	t.netifs, t.devices = map[string]*netif{}, map[string]*device{}
 	t.mu.Unlock()
-	closed := make(chan error, 1)
-	go func() {
-		closed <- closeAll(stores)
-	}()
 	select {
-	case err := <-closed:
+	case err := <-closing(stores):
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("%w: a backing store does not close", ErrNotDrained)
 	}
+}
+
+func closing(devices map[string]*device) <-chan error {
+	closed := make(chan error, 1)
+	go func() { closed <- closeAll(devices) }()
+	return closed
+}
+
+// idleDevices are those that nothing is in flight on any more. A process with a request that hangs
+// does not end before that is over, and would keep everyone from their stores.
+func (t *Target) idleDevices() map[string]*device {
+	idle := maps.Clone(t.devices)
+	for _, n := range t.netifs {
+		for p := range n.ports.all {
+			if d := p.device.Load(); d != nil && p.counts.inFlight.Load() > 0 {
+				delete(idle, d.key)
+			}
+		}
+	}
+	maps.DeleteFunc(idle, func(_ string, d *device) bool { return !d.order.idle() })
+	return idle
 }
 
 // awaitRequests waits until all requests are answered.

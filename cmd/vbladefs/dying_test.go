@@ -71,8 +71,16 @@ func killedWithAStuckDisk(t *testing.T, sig syscall.Signal) {
 		t.Fatal("who looked at the tree of the dead daemon waits still")
 	}
 	next.readsAll("beside a dying daemon")
-	for _, address := range []string{"0.1", "0.2"} { // an old write may still come: nobody else is to serve them
-		if state := next.cat("targets/e" + address + "/ports/eth0/state"); !strings.Contains(state, "down") {
+	state := func(address string) string { return next.cat("targets/e" + address + "/ports/eth0/state") }
+	down := []string{"0.1"} // an old write may still come: nobody else is to serve it
+	if sig == syscall.SIGKILL {
+		down = append(down, "0.2")
+	} else {
+		next.await("the other disk is back", func() bool { return strings.Contains(state("0.2"), "up") })
+		checkBytes(t, "the other disk, beside the dying daemon", readAll(t, connect(t, there, "eth0").open("0.2")), disk)
+	}
+	for _, address := range down {
+		if state := state(address); !strings.Contains(state, "down") {
 			t.Errorf("%s, whose disk the dying daemon has, is %q", address, state)
 		}
 	}
@@ -82,13 +90,13 @@ func killedWithAStuckDisk(t *testing.T, sig syscall.Signal) {
 	}
 	elsewhere := serve(t, here) // has addresses of its own; nobody answers for those of the dead
 	other, content2 := image(t, mib)
-	elsewhere.echo("add "+other+" 0 2 eth0", "aoeserver")
-	checkBytes(t, "another disk at the address", readAll(t, connect(t, there, "eth0").open("0.2")), content2)
+	elsewhere.echo("add "+other+" 0 1 eth0", "aoeserver")
+	checkBytes(t, "another disk at the address", readAll(t, connect(t, there, "eth0").open("0.1")), content2)
 	elsewhere.stop(syscall.SIGTERM)
 	thaw()
 	frozen = false
 	next.await("the disks come back", func() bool {
-		return strings.Contains(next.cat("targets/e0.1/ports/eth0/state"), "up") && strings.Contains(next.cat("targets/e0.2/ports/eth0/state"), "up")
+		return strings.Contains(state("0.1"), "up") && strings.Contains(state("0.2"), "up")
 	})
 	d.exitCode()
 	checkBytes(t, "the stuck disk", readAll(t, connect(t, there, "eth0").open("0.1")), content)
