@@ -3,6 +3,7 @@ package target_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,8 +30,8 @@ func TestLinkErrors(t *testing.T) {
 	m.BreakLink("eth0", errors.New("network is down again"))
 	until(t, "the link is opened again", func() bool { return len(answers(rig, "eth0", queryFrame(blade, 3))) == 1 })
 	m.Pending()[0].Finish(nil)
-	if sent := rig.Collect("eth0", 1); len(sent) != 1 {
-		t.Errorf("%d replies on the next link", len(sent))
+	if sent := tagged(rig.Collect("eth0", 1)); !slices.Equal(sent, []uint32{2}) { // an announcement may come between
+		t.Errorf("replies %d on the next link", sent)
 	}
 }
 
