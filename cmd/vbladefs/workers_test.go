@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,18 +35,24 @@ func TestWorkersUnderLoad(t *testing.T) {
 	}
 	requireWorkers(t, d, "3")
 	moved := make(chan string, 1)
+	var both atomic.Bool // of 0.2's own disk and others' have been seen
 	go func() {
-		_, complaint, err := d.shell(`set -e
-			readd() { echo 0 2 eth0 "$1" > "$T/kvblade/readd"; }
-			for i in $(seq 20); do
-				readd "$1"; readd "$3"; readd "$2"; readd "$3"
-				echo 0 4 eth0 "$4" > "$T/kvblade/add"; echo 0 4 eth0 > "$T/kvblade/del"
-			done
-			readd "$1"`, paths...)
-		if err != nil {
-			complaint += ": " + err.Error()
+		for end := time.Now().Add(patience); ; {
+			_, complaint, err := d.shell(`set -e
+				readd() { echo 0 2 eth0 "$1" > "$T/kvblade/readd"; }
+				for i in $(seq 20); do
+					readd "$1"; readd "$3"; readd "$2"; readd "$3"
+					echo 0 4 eth0 "$4" > "$T/kvblade/add"; echo 0 4 eth0 > "$T/kvblade/del"
+				done
+				readd "$1"`, paths...)
+			if err != nil {
+				complaint += ": " + err.Error()
+			}
+			if err != nil || both.Load() || time.Now().After(end) {
+				moved <- complaint
+				return
+			}
 		}
-		moved <- complaint
 	}()
 	const half, quarter = mib / 2, mib / 4
 	a, b, c := client.open("0.0"), client.open("0.1"), client.open("0.2")
@@ -70,6 +78,7 @@ func TestWorkersUnderLoad(t *testing.T) {
 		} else {
 			of[1]++
 		}
+		both.Store(of[0] > 0 && of[1] > 0)
 		for at := 0; at < half; at += 512 {
 			if s := got[at : at+512]; !bytes.Equal(s, disks[0][at:at+512]) && !bytes.Equal(s, disks[1][at:at+512]) && !bytes.Equal(s, disks[2][at:at+512]) {
 				t.Fatalf("round %d: sector %d is no disk's", rounds, at/512)
