@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,7 +84,11 @@ func giving(t *testing.T, fails ...string) (g *Giver, f *fake, dir string) {
 	if err := g.Listen(SocketPath(dir)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { g.Close() })
+	t.Cleanup(func() {
+		if g.Close() {
+			_ = g.last.Close() // this process goes on
+		}
+	})
 	return g, f, dir
 }
 
@@ -187,6 +192,7 @@ func TestCloseMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taker.Close()
+	defer closeAll(slices.Collect(maps.Values(taker.Claims)))
 	began := time.Now()
 	if g.Close() || time.Since(began) > closeTime {
 		t.Error("it was given, or took its time")
