@@ -124,15 +124,18 @@ func (o *overload) round(t *testing.T, frame frameMaker) (r round) {
 	return r
 }
 
-// settle waits until the daemon answers no more of what it was asked: queries to all exports
-// are answered a part at a time.
+// settle waits until the daemon has taken all that it was sent, which a request that comes last
+// shows, and answers no more of it: queries to all exports are answered a part at a time.
 func (o *overload) settle() {
 	o.t.Helper()
+	if _, err := o.x.ReadAt(make([]byte, aoe.SectorSize), 0); err != nil {
+		o.t.Fatal(err)
+	}
 	for end := time.Now().Add(30 * time.Second); ; {
-		before := o.replies()
+		before := o.daemon.read("interfaces/eth0/traffic")
 		time.Sleep(20 * time.Millisecond)
 		switch {
-		case o.replies() == before:
+		case o.daemon.read("interfaces/eth0/traffic") == before:
 			return
 		case time.Now().After(end):
 			o.t.Fatal("the daemon still answers a flood that is long over")
