@@ -32,10 +32,7 @@ const recently = time.Second
 // address; or if somebody has answered, to see whether he still does.
 func (t *Target) answered(a aoe.Addr, netif string) (aoe.MAC, bool) {
 	n := t.netifs[netif]
-	if n == nil || !n.up() {
-		return aoe.MAC{}, false
-	}
-	if g, ok := n.group.(MuteGroup); ok && g.Mute() { // whoever serves it now has asked
+	if n == nil || !n.hears() {
 		return aoe.MAC{}, false
 	}
 	s := n.neighbours
@@ -52,6 +49,13 @@ func (t *Target) answered(a aoe.Addr, netif string) (aoe.MAC, bool) {
 	}
 	s.contest()
 	return found.host, true
+}
+
+// hears reports whether neighbours can be asked. Where another process serves the
+// interface still, that one has.
+func (n *netif) hears() bool {
+	g, ok := n.group.(MuteGroup)
+	return n.up() && !(ok && g.Mute())
 }
 
 // contest has those who wait for an address that somebody else serves try again

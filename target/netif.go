@@ -45,22 +45,9 @@ func (n *netif) up() bool { return n.linked.Load() && n.info.Load().Up }
 // ensureNetif returns the netif of info's name, started and, if the interface
 // lets it, linked. The caller attaches a port or calls dropIfUnused.
 func (t *Target) ensureNetif(info Interface) (*netif, error) {
-	n := t.netifs[info.Name]
-	if n == nil {
-		n = &netif{waiting: map[*binding]bool{}}
-		n.info.Store(&info)
-		n.limit.Store(int32(t.limits[info.Name]))
-		n.table.Store(&table{})
-		if err := t.addWorker(n); err != nil {
-			return nil, err
-		}
-		n.neighbours = t.newNeighbours(n)
-		t.mu.Lock()
-		t.netifs[info.Name] = n
-		t.mu.Unlock()
-		t.knowOwn()
-	} else if *n.info.Load() != info {
-		t.follow(n, info) // the notice of the change is still on its way
+	n, err := t.netifOf(info)
+	if err != nil {
+		return nil, err
 	}
 	if !n.linked.Load() {
 		if err := t.relink(n); err != nil {
@@ -68,6 +55,29 @@ func (t *Target) ensureNetif(info Interface) (*netif, error) {
 			return nil, err
 		}
 	}
+	return n, nil
+}
+
+// netifOf is ensureNetif, and n may have no links yet.
+func (t *Target) netifOf(info Interface) (*netif, error) {
+	if n := t.netifs[info.Name]; n != nil {
+		if *n.info.Load() != info {
+			t.follow(n, info) // the notice of the change is still on its way
+		}
+		return n, nil
+	}
+	n := &netif{waiting: map[*binding]bool{}}
+	n.info.Store(&info)
+	n.limit.Store(int32(t.limits[info.Name]))
+	n.table.Store(&table{})
+	if err := t.addWorker(n); err != nil {
+		return nil, err
+	}
+	n.neighbours = t.newNeighbours(n)
+	t.mu.Lock()
+	t.netifs[info.Name] = n
+	t.mu.Unlock()
+	t.knowOwn()
 	return n, nil
 }
 

@@ -228,7 +228,9 @@ func (t *Target) addBinding(d *drive, op AddPort, config []byte) error {
 	}
 	// The model first and the tables last: what answers is complete.
 	undo := t.link(b)
-	if op.Wait || b.many() {
+	if op.Wait && t.gathering {
+		t.gathered = append(t.gathered, b)
+	} else if op.Wait || b.many() {
 		t.reach(b, failed)
 	} else if b.belongs(info) {
 		if err := t.extend(b, info); err != nil {

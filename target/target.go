@@ -119,6 +119,9 @@ type Target struct {
 	// port there, and under EveryInterface all with patterns; guarded by ops.
 	wanting map[string]*sequence[*binding]
 
+	gathering bool       // see Gather; guarded by ops
+	gathered  []*binding // that wait for the end of it; guarded by ops
+
 	decisions decisionLog
 	limits    map[string]int // of MTUs, by interface; changed with ops and mu held
 

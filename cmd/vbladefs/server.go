@@ -63,7 +63,7 @@ func (s *server) open(from *engine.Inheritance) {
 // goroutine opened.
 func (s *server) restore() (failed int) {
 	done := make(chan int)
-	go func() { done <- restore(s.daemon.Exports, s.kept, s.log) }()
+	go func() { done <- restore(s.daemon, s.kept, s.log) }()
 	return <-done
 }
 

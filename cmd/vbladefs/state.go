@@ -76,16 +76,17 @@ func keeperOf(k *state.Keeper) target.Keeper {
 
 // restore carries out the state that was loaded. What fails is logged and counted,
 // the rest is served.
-func restore(t fusectl.Engine, k *state.Keeper, log *logrus.Logger) (failed int) {
+func restore(d *daemon.Daemon, k *state.Keeper, log *logrus.Logger) (failed int) {
 	defer hurry()()
 	began := time.Now()
 	if text := k.Loaded(); text != nil {
-		fusectl.Replay(text, t, true, func(m fusectl.Mistake) {
+		wrong := func(m fusectl.Mistake) {
 			failed++
 			log.Errorf("not restored: %s (%s %q)", placed(k.Path(), m), m.File, m.Text)
-		})
+		}
+		d.Gather(func() { fusectl.Replay(text, d.Exports, true, wrong) })
 	}
-	now := t.State()
+	now := d.Exports.State()
 	if failed > 0 {
 		k.Reject()
 		log.Errorf("%d lines of %s could not be restored; the file is kept when a new state is saved", failed, k.Path())

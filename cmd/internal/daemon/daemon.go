@@ -76,6 +76,9 @@ func (d *Daemon) BladeToSave(addr aoe.Addr) (target.BladeInfo, bool) {
 	return d.target.BladeToSave(addr)
 }
 
+// Gather has ports that f restores come up together, see target.Target.Gather.
+func (d *Daemon) Gather(f func()) { d.target.Gather(f) }
+
 // Mount mounts the control tree on dir. Exports outlive it: when somebody
 // unmounts it, they are served on.
 func (d *Daemon) Mount(dir string, o fusectl.Options) error {

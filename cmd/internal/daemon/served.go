@@ -68,7 +68,7 @@ func without(exports []plan.Export, wrong map[string]bool) []plan.Export {
 // apply carries out operations. Once one of an export has failed there are no more
 // of it: without its lists, say, it would be open to all.
 func (s *Served) apply(next plan.Plan, ops []target.Operation, wrong map[string]bool, fails func(*plan.Export, error)) {
-	aside(func() {
+	each := func() {
 		for _, op := range ops {
 			var e *plan.Export
 			if len(wrong) > 0 {
@@ -87,7 +87,8 @@ func (s *Served) apply(next plan.Plan, ops []target.Operation, wrong map[string]
 				s.Log.WithError(err).Warnf("%T", op) // what was to end has ended otherwise; else see leftover
 			}
 		}
-	})
+	}
+	aside(func() { s.Daemon.Gather(each) })
 }
 
 // end ends exports as far as they are there, and nothing of what somebody else has
