@@ -14,20 +14,25 @@ type directState struct {
 
 // setUpDirect opens the second descriptor, the one with O_DIRECT, if the store can have one.
 func (s *Store) setUpDirect() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	if s.direct.known {
 		return
 	}
-	s.direct.known = true
+	reason := s.openDirect()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.direct = directState{true, reason}
+}
+
+// openDirect returns why the store cannot have direct I/O, if so; changing is held.
+func (s *Store) openDirect() (reason string) {
 	offsetAlign, memAlign, err := directAlign(s.fd)
 	switch {
 	case err != nil:
-		s.direct.reason = err.Error()
-		return
+		return err.Error()
 	case offsetAlign > maxBlockBytes:
-		s.direct.reason = fmt.Sprintf("it needs blocks of %d bytes", offsetAlign)
-		return
+		return fmt.Sprintf("it needs blocks of %d bytes", offsetAlign)
 	}
 	mode := unix.O_RDWR
 	if s.ReadOnly() {
@@ -35,13 +40,13 @@ func (s *Store) setUpDirect() {
 	}
 	fd, err := s.openAgain(mode | unix.O_DIRECT)
 	if err != nil {
-		s.direct.reason = "open with O_DIRECT: " + err.Error()
-		return
+		return "open with O_DIRECT: " + err.Error()
 	}
 	s.directFD, s.offsetAlign, s.memAlign = fd, int64(offsetAlign), uintptr(memAlign)
 	if offsetAlign > SectorBytes {
 		s.blocks = new(blockLocks)
 	}
+	return ""
 }
 
 // fallbackNote says what becomes of writes that cannot be direct.

@@ -16,8 +16,8 @@ import (
 // flight, and none begin, until it returns. It fails, and changes nothing, with EROFS when the medium is read-only, EBUSY
 // when others read the file under a claim of their own, EACCES, or what else the kernel said.
 func (s *Store) SetWritable() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	if !s.ReadOnly() {
 		return nil
 	}
@@ -27,7 +27,7 @@ func (s *Store) SetWritable() error {
 	return nil
 }
 
-// reopen opens for writing what is open already, and then for the claim of a writer; mu is held.
+// reopen opens for writing what is open already, and then for the claim of a writer; changing is held.
 func (s *Store) reopen() error {
 	plain, err := s.openAgain(unix.O_RDWR)
 	if err != nil {
@@ -75,6 +75,8 @@ func (s *Store) openAgain(flags int) (fd int, err error) {
 
 // keepClaim gives what holds the claim a descriptor that stays.
 func (s *Store) keepClaim() (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.claimFD < 0 {
 		s.claimFD, err = unix.FcntlInt(uintptr(s.fd), unix.F_DUPFD_CLOEXEC, 0)
 	}
@@ -95,6 +97,8 @@ func (s *Store) claimForWriting() error {
 		return err
 	}
 	if lock(unix.LOCK_SH) != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.claimNote = "another has taken it for writing, so it may change"
 	}
 	return unix.EBUSY

@@ -3,8 +3,11 @@ package disk
 import (
 	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vbladefs/disk/disktest"
 )
 
 // A store that was opened read-only takes writes after SetWritable, whatever its policy, on every queue, and keeps others
@@ -110,5 +113,35 @@ func TestSetWritableWhileOthersAsk(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Close()
+	}
+}
+
+// While a disk hangs that is opened for writing, its note and its claim can be had: a daemon that hands it over asks for
+// them, and holds everything meanwhile.
+func TestSetWritableThatHangs(t *testing.T) {
+	disk := fuseDisk(t)
+	s := open(t, disk.Path(), Options{Access: ReadOnly})
+	disk.Stall(disktest.Open)
+	t.Cleanup(disk.Heal)
+	result := make(chan error, 1)
+	go func() { result <- s.SetWritable() }()
+	for end := time.Now().Add(time.Minute); disk.Waiting() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the disk is not opened again")
+		}
+	}
+	asked := make(chan int, 1)
+	go func() {
+		_ = s.Note()
+		asked <- s.Claim()
+	}()
+	select {
+	case <-asked:
+	case <-time.After(time.Minute):
+		t.Error("who asks for the claim waits for the disk")
+	}
+	disk.Heal()
+	if err := <-result; err != nil || s.ReadOnly() {
+		t.Errorf("read-only %v, %v", s.ReadOnly(), err)
 	}
 }

@@ -29,7 +29,7 @@ type Store struct {
 	noNowaitDirect atomic.Bool
 	mergePause     atomic.Int32 // see uringmerge.go
 
-	// Written once, under mu, before policy first becomes Direct; requests read them only when it is.
+	// Written once, under changing, before policy first becomes Direct; requests read them only when it is.
 	directFD    int // -1: O_DIRECT cannot be used
 	offsetAlign int64
 	memAlign    uintptr
@@ -44,11 +44,13 @@ type Store struct {
 
 	where atomic.Uint32 // whereabouts of a file, as of the last Refresh
 
-	mu        sync.Mutex // guards the set-up of direct I/O, the notes and the claim
-	direct    directState
+	changing sync.Mutex // held during the set-up of direct I/O and SetWritable, which may hang; comes before mu
+
+	mu        sync.Mutex  // guards the notes and the claim; nothing that may hang holds it
+	direct    directState // changed with changing held, too
 	claimNote string
-	claimed   bool // others are kept off it
-	claimFD   int  // holds the claim since SetWritable; -1: fd does
+	claimed   bool // others are kept off it; changed by Open only
+	claimFD   int  // holds the claim since SetWritable; -1: fd does; changed with changing held, too
 }
 
 // SizeBytes returns the size found by Open or the last Refresh. The last sector may be incomplete.
