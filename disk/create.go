@@ -9,7 +9,7 @@ import (
 )
 
 // Create makes a sparse file of so many bytes, for its owner alone, where nothing is; what is there must be a regular file
-// of that size. undo removes what was made. Its errors name the path and wrap a syscall.Errno: EEXIST if what is there is
+// of that size. undo removes what was made, unless somebody has written or claimed it since. Its errors name the path and wrap a syscall.Errno: EEXIST if what is there is
 // something else, or what the kernel said.
 func Create(path string, sizeBytes int64) (undo func(), err error) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
@@ -19,8 +19,13 @@ func Create(path string, sizeBytes int64) (undo func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: make it: %w", path, err)
 	}
-	undo = func() { _ = unix.Unlink(path) }
-	if err = unix.Ftruncate(fd, sizeBytes); err == nil {
+	var st unix.Stat_t
+	undo = func() { removeUnused(path, &st) }
+	err = unix.Ftruncate(fd, sizeBytes)
+	if failed := unix.Fstat(fd, &st); err == nil {
+		err = failed
+	}
+	if err == nil {
 		err = unix.Fsync(fd)
 	}
 	_ = unix.Close(fd)
@@ -32,6 +37,24 @@ func Create(path string, sizeBytes int64) (undo func(), err error) {
 		return nil, fmt.Errorf("%s: make a sparse file of %d bytes: %w", path, sizeBytes, err)
 	}
 	return undo, nil
+}
+
+// removeUnused removes the file at path if it is the one that st is of, nobody has written it since, and nobody has
+// claimed it: where a file system hung, long may have passed.
+func removeUnused(path string, st *unix.Stat_t) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	var now unix.Stat_t
+	if unix.Fstat(fd, &now) != nil || now.Dev != st.Dev || now.Ino != st.Ino || now.Size != st.Size || now.Mtim != st.Mtim {
+		return
+	}
+	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		return
+	}
+	_ = unix.Unlink(path)
 }
 
 // sameSize refuses what is at path unless it is what Create would make.
