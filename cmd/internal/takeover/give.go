@@ -23,6 +23,7 @@ const (
 	restTime  = 4 * time.Second // in several tries
 	sendTime  = 5 * time.Second
 	closeTime = 10 * time.Second
+	dyingTime = 2 * time.Second // of which a process that can end needs little
 )
 
 // A Source is a running daemon, as far as this package asks it. Each is called

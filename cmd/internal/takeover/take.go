@@ -124,19 +124,26 @@ func (t *Taker) Served(final func()) error {
 	return t.awaitEnd()
 }
 
+// awaitEnd waits for the end of the process that has handed over, unless that hangs.
 func (t *Taker) awaitEnd() error {
 	const look = 50 * time.Millisecond
-	for end := time.Now().Add(closeTime); ; {
+	began := time.Now()
+	alive := began // when it was last
+	for {
 		t.conn.Within(look)
 		_, err := t.conn.socket.Read(make([]byte, 1))
+		now := time.Now()
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, unix.ECONNRESET):
 			return nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return err
-		case dying.Process(t.Offer.Process): // what it had open is not closed yet, and of no use any more
+		case !dying.Process(t.Offer.Process):
+			alive = now
+		case now.Sub(alive) > dyingTime: // what it had open is not closed yet, and of no use any more
 			return fmt.Errorf("process %d has handed over, and stays until a disk that hangs answers it: leave it", t.Offer.Process)
-		case time.Now().After(end):
+		}
+		if now.Sub(began) > closeTime {
 			return fmt.Errorf("process %d has handed over, and does not end after %v: end it", t.Offer.Process, closeTime)
 		}
 	}
