@@ -33,12 +33,14 @@ const (
 	downOthers  = "too many others do not answer"
 )
 
-// addWaiting adds the drive that op describes, and brings it up if its store can
-// be opened.
-func (t *Target) addWaiting(op AddDrive) error {
-	d, err := t.newDrive(op, false)
-	if err != nil {
-		return err
+// addWaiting adds d, which op describes, and brings it up if its store can be opened.
+func (t *Target) addWaiting(d *drive, op AddDrive) error {
+	if op.Create != 0 {
+		m, err := patiently(t, op.Path, func(w *waiter) (made, error) { return t.makeStore(op, w) }, t.unmake)
+		if err != nil {
+			return err
+		}
+		m.done()
 	}
 	d.down = downOpening
 	t.mu.Lock()
@@ -126,7 +128,7 @@ func (t *Target) attempt(d *drive) {
 		t.attempts.Add(-1)
 	}()
 	wish := d.wish()
-	dev, err := t.acquireFitting(wish)
+	dev, err := t.acquireFitting(wish, &waiter{t: t})
 	switch {
 	case t.closed || !d.waits.taken || d.wish() != wish: // removed, or changed, meanwhile
 		if err == nil {

@@ -19,21 +19,26 @@ func (op SetCache) apply(t *Target) error {
 		d.cache = op.Cache
 		return nil
 	}
-	dev.users++ // it stays open meanwhile
-	defer t.release(dev)
-	t.outside(func() {
-		dev.changing.Lock()
-		err = dev.changeCache(op.Cache)
+	return t.withDevice(d, dev, func(w *waiter) (err error) {
+		t.outside(func() {
+			dev.changing.Lock()
+			err = dev.changeCache(op.Cache)
+		})
+		defer dev.changing.Unlock()
+		cache := op.Cache
+		if err == nil && w.left {
+			cache = dev.cache
+			t.outside(func() { err = dev.changeCache(cache) })
+		}
+		if err != nil {
+			return err
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		dev.setCache(cache)
+		dev.note = dev.store.Note()
+		return nil
 	})
-	defer dev.changing.Unlock()
-	if err != nil {
-		return err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	dev.setCache(op.Cache)
-	dev.note = dev.store.Note()
-	return nil
 }
 
 // changeCache has the store follow a write policy; changing is held. When it

@@ -9,8 +9,8 @@ import (
 // This file opens, shares and closes backing stores; Target.ops is held.
 
 // acquire returns the device that op's path leads to, opening it unless
-// another drive has.
-func (t *Target) acquire(op AddDrive) (*device, error) {
+// another drive has, if w is there still when its turn comes.
+func (t *Target) acquire(op AddDrive, w *waiter) (*device, error) {
 	if !IsBacking(op.Path) {
 		return nil, notAbsolute(op.Path)
 	}
@@ -19,6 +19,9 @@ func (t *Target) acquire(op AddDrive) (*device, error) {
 		return nil, err
 	}
 	defer t.awaitClaim(key)()
+	if err := w.gone(); err != nil {
+		return nil, err
+	}
 	if d := t.devices[key]; d != nil {
 		return d, t.share(d, op)
 	}
@@ -36,8 +39,8 @@ func (t *Target) acquire(op AddDrive) (*device, error) {
 }
 
 // acquireFitting is acquire of a device that holds the part of it that op is of.
-func (t *Target) acquireFitting(op AddDrive) (*device, error) {
-	dev, err := t.acquire(op)
+func (t *Target) acquireFitting(op AddDrive, w *waiter) (*device, error) {
+	dev, err := t.acquire(op, w)
 	if err != nil {
 		return nil, err
 	}

@@ -15,18 +15,22 @@ func (op AddDrive) apply(t *Target) error {
 	if err := checkDriveName(op.Name); err != nil {
 		return err
 	}
-	undo, err := t.makeStore(op)
+	d, err := t.newDrive(op, false)
 	if err != nil {
+		return err
+	}
+	if err := checkCreate(op); err != nil {
 		return err
 	}
 	if op.Wait {
-		return t.addWaiting(op)
+		return t.addWaiting(d, op)
 	}
-	d, err := t.openDrive(op, false)
+	m, err := patiently(t, op.Path, func(w *waiter) (made, error) { return t.make(op, w) }, t.unmake)
 	if err != nil {
-		t.outside(undo)
 		return err
 	}
+	m.done()
+	d.device.Store(m.dev)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.linkDrive(d)
@@ -48,14 +52,14 @@ func (op RemoveDrive) apply(t *Target) error {
 	return nil
 }
 
-// openDrive makes the drive that op describes, with its store open. It is not
-// in the model yet.
-func (t *Target) openDrive(op AddDrive, implicit bool) (*drive, error) {
-	d, err := t.newDrive(op, implicit)
+// openImplicit makes a drive for one address, with its store open. It is not in the
+// model yet.
+func (t *Target) openImplicit(op AddDrive) (*drive, error) {
+	d, err := t.newDrive(op, true)
 	if err != nil {
 		return nil, err
 	}
-	dev, err := patiently(t, op.Path, func() (*device, error) { return t.acquireFitting(op) }, t.release)
+	dev, err := patiently(t, op.Path, func(w *waiter) (*device, error) { return t.acquireFitting(op, w) }, t.release)
 	if err != nil {
 		return nil, err
 	}

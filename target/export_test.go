@@ -237,6 +237,9 @@ func SetOpenPatience(d time.Duration) (old time.Duration) {
 	return old
 }
 
+// Interrupt has an operation give up that waits for a store.
+func Interrupt(t *Target) { t.interrupt() }
+
 // Hanging is how many stores have not answered yet for which nobody waits any more.
 func Hanging(t *Target) int { return int(t.hanging.Load()) }
 

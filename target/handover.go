@@ -26,14 +26,11 @@ type Handover struct{ target *Target }
 
 // Hold has operations, and what follows interfaces and devices, wait until
 // Release. It waits no longer than ctx for those that are under way, and those that
-// wait for a backing store fail.
+// have waited for a backing store for a while fail.
 func (t *Target) Hold(ctx context.Context) (*Handover, error) {
-	patient := time.Now().Add(t.patience)
 	for _, lock := range []interface{ TryLock() bool }{&t.opening, &t.ops} {
 		for !lock.TryLock() {
-			if time.Now().After(patient) {
-				t.interrupt()
-			}
+			t.interrupt()
 			if err := pause(ctx); err != nil {
 				if lock == &t.ops {
 					t.opening.Unlock()

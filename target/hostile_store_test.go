@@ -1,7 +1,6 @@
 package target_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -52,91 +51,6 @@ func TestPathThatChangesWhileItIsOpened(t *testing.T) {
 	if d, _ := tgt.Drive("b"); d.Sectors != 100 {
 		t.Errorf("/disks/one has %d sectors", d.Sectors)
 	}
-}
-
-// hangingTarget has a disk at /disks/d, one at /disks/hung that hangs while it is opened,
-// until the test or open ends that, and eth0. Each opening of it is told to opening.
-func hangingTarget(t *testing.T) (m *targettest.Machine, tgt *target.Target, opening chan struct{}, open func()) {
-	m = targettest.NewMachine(t)
-	m.AddMedium("/disks/d", 100, false)
-	m.AddMedium("/disks/hung", 100, false)
-	m.SetInterface("eth0", 1, 1500)
-	hung, opening := make(chan struct{}), make(chan struct{}, 10)
-	tgt = altered(t, m, func(p *target.Parts) {
-		open := p.OpenStore
-		p.OpenStore = func(path string, o target.StoreOptions) (target.Store, error) {
-			if path == "/disks/hung" {
-				opening <- struct{}{}
-				<-hung
-			}
-			return open(path, o)
-		}
-	})
-	open = sync.OnceFunc(func() { close(hung) })
-	t.Cleanup(open)
-	return m, tgt, opening, open
-}
-
-// A store that hangs while it is opened holds up other openers only, and not
-// the end of the daemon.
-func TestOpenThatHangs(t *testing.T) {
-	m, tgt, opening, open := hangingTarget(t)
-	must(t, tgt.Do(target.AddDrive{Name: "d", Path: "/disks/d"}))
-	returned, result := background(func() error { return tgt.Do(target.AddDrive{Name: "h", Path: "/disks/hung"}) })
-	<-opening
-	must(t, tgt.Do(target.AddPort{Drive: "d", Addr: blade, Interface: "eth0"}))
-	tgt.InterfaceChanged(m.SetInterface("eth0", 1, 9000))
-	must(t, tgt.Do(target.RemovePort{Addr: blade, Interface: "eth0"}))
-	if returned() {
-		t.Error("the drive was opened")
-	}
-	must(t, tgt.Close(context.Background()))
-	open()
-	if err := <-result; !errors.Is(err, target.ErrClosed) {
-		t.Errorf("opened after Close: %v", err)
-	}
-}
-
-// It holds them up for a while only, and is closed when it has been opened at last.
-func TestOpenThatHangsForLong(t *testing.T) {
-	t.Cleanup(func() { target.SetOpenPatience(30 * time.Second) })
-	target.SetOpenPatience(50 * time.Millisecond)
-	m, tgt, opening, open := hangingTarget(t)
-	for name, op := range map[string]target.Operation{
-		"add":    target.AddDrive{Name: "h", Path: "/disks/hung"},
-		"export": target.Export{Path: "/disks/hung", Addr: blade, Interface: "eth0"},
-	} {
-		err := tgt.Do(op)
-		if !errors.Is(err, target.ErrStore) || !errors.Is(err, syscall.ETIMEDOUT) || !strings.Contains(err.Error(), "/disks/hung has not answered for ") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	<-opening // by the first: the second waits for that
-	must(t, tgt.Do(target.AddDrive{Name: "d", Path: "/disks/d"}))
-	must(t, tgt.Do(target.AddPort{Drive: "d", Addr: blade, Interface: "eth0"}))
-	if err := tgt.Do(target.Rebind{Addr: blade, Interface: "eth0", Path: "/disks/hung"}); !errors.Is(err, syscall.ETIMEDOUT) {
-		t.Errorf("rebind: %v", err)
-	}
-	open()
-	until(t, "what came late is closed again", func() bool { return target.Hanging(tgt) == 0 && !strings.Contains(m.Open(), "hung") })
-	must(t, tgt.Do(target.AddDrive{Name: "h", Path: "/disks/hung"}))
-}
-
-// Another process does not wait for it at all when it takes over.
-func TestHoldWhileAnOpenHangs(t *testing.T) {
-	soon(t)
-	_, tgt, opening, open := hangingTarget(t)
-	_, result := background(func() error { return tgt.Do(target.AddDrive{Name: "h", Path: "/disks/hung"}) })
-	<-opening
-	h, err := tgt.Hold(t.Context())
-	must(t, err)
-	if err := <-result; !errors.Is(err, syscall.ETIMEDOUT) {
-		t.Errorf("add: %v", err)
-	}
-	h.Release()
-	must(t, tgt.Do(target.AddDrive{Name: "d", Path: "/disks/d"}))
-	open()
-	until(t, "what came late is closed again", func() bool { return target.Hanging(tgt) == 0 })
 }
 
 // A stricter write policy holds for whatever is answered after it returned:

@@ -33,7 +33,11 @@ func (t *Target) refuseWrites(d *drive) error {
 	}
 	dev.users++ // it stays open meanwhile
 	defer t.release(dev)
-	defer t.awaitClaim(dev.key)() // who makes it writable may take back what it did to d
+	done, err := patiently(t, d.path, func(*waiter) (func(), error) { return t.awaitClaim(dev.key), nil }, func(done func()) { done() })
+	if err != nil {
+		return err
+	}
+	defer done() // who makes it writable may take back what it did to d
 	before := d.access
 	t.setAccess(d, AccessReadOnly)
 	if err := t.settled(dev); err != nil {
@@ -48,10 +52,7 @@ func (t *Target) refuseWrites(d *drive) error {
 // does, and otherwise it fails.
 func (t *Target) takeWrites(d *drive) error {
 	if dev := d.device.Load(); dev != nil {
-		dev.users++ // it stays open meanwhile
-		defer t.release(dev)
-		defer t.awaitClaim(dev.key)()
-		err := t.makeWritable(dev, d)
+		err := t.withDevice(d, dev, func(w *waiter) error { return t.makeWritableFor(w, dev, d) })
 		if d.access == AccessReadOnly && d.wished == AccessAuto && unwritable(err) {
 			t.log.Warnf("drive %s, %s, is read-only still, and only as long as its medium takes no writes: %v", d.name, d.path, err)
 			err = nil
@@ -68,6 +69,22 @@ func (t *Target) takeWrites(d *drive) error {
 		t.setAccess(d, d.wished)
 	}
 	return nil
+}
+
+// makeWritableFor is makeWritable, after which d takes writes only if w is there still.
+func (t *Target) makeWritableFor(w *waiter, dev *device, d *drive) error {
+	defer t.awaitClaim(dev.key)()
+	if err := w.gone(); err != nil {
+		return err
+	}
+	err := t.makeWritable(dev, d)
+	if err == nil && w.left && d.access != AccessReadOnly {
+		t.setAccess(d, AccessReadOnly)
+		if t.keeper != nil {
+			t.keeper.Changed(nil)
+		}
+	}
+	return err
 }
 
 // unwritable tells whether err is one for which AccessAuto opens a store for

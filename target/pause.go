@@ -22,7 +22,7 @@ func (op SetPaused) apply(t *Target) error {
 		t.log.Infof("drive %s goes on", d.name)
 		return nil
 	}
-	if err := t.pause(dev); err != nil {
+	if err := t.pause(d, dev); err != nil {
 		dev.paused.Store(false)
 		return err
 	}
@@ -32,18 +32,23 @@ func (op SetPaused) apply(t *Target) error {
 
 // pause has what comes for dev go unanswered, and what is in flight finish and
 // be safe on the medium.
-func (t *Target) pause(dev *device) error {
+func (t *Target) pause(d *drive, dev *device) error {
 	dev.users++ // it stays open meanwhile
 	defer t.release(dev)
 	dev.paused.Store(true)
 	if err := t.settled(dev); err != nil {
 		return err
 	}
-	var err error
-	t.outside(func() { err = dev.store.Flush() })
+	err := t.withDevice(d, dev, func(*waiter) (err error) {
+		t.outside(func() { err = dev.store.Flush() })
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrStore, err)
+		}
+		return err
+	})
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w: %w", ErrStore, err)
+		return err
 	case t.closed:
 		return ErrClosed
 	case !dev.paused.Load():

@@ -66,8 +66,8 @@ func (op Export) apply(t *Target) error {
 	if _, err := t.checkPort(&port); err != nil {
 		return err
 	}
-	d, err := t.openDrive(AddDrive{Name: t.implicitName(op.Path, op.Addr), Path: op.Path, Access: op.Access,
-		Identity: op.Identity}, true)
+	d, err := t.openImplicit(AddDrive{Name: t.implicitName(op.Path, op.Addr), Path: op.Path, Access: op.Access,
+		Identity: op.Identity})
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (op Export) extend(t *Target, blade *blade, port AddPort) error {
 	if op.Unique && len(blade.bindings) > 0 {
 		return fmt.Errorf("%w: %s is served already, from drive %s; delete it first or choose another", ErrAddressTaken, op.Addr, blade.drive.name)
 	}
-	key, err := patiently(t, op.Path, func() (string, error) { return t.identify(op.Path) }, func(string) {})
+	key, err := patiently(t, op.Path, func(*waiter) (string, error) { return t.identify(op.Path) }, func(string) {})
 	if err != nil {
 		return err
 	}

@@ -17,9 +17,9 @@ func (op Rebind) apply(t *Target) error {
 	if dev := d.device.Load(); dev != nil {
 		cache = dev.cache
 	}
-	next, err := patiently(t, op.Path, func() (*device, error) {
+	next, err := patiently(t, op.Path, func(w *waiter) (*device, error) {
 		return t.acquireAsked(AddDrive{Name: d.name, Path: op.Path, Access: d.access, Cache: cache,
-			Offset: d.window.first, Length: d.window.length})
+			Offset: d.window.first, Length: d.window.length}, w)
 	}, t.release)
 	if err != nil {
 		return err
@@ -44,8 +44,8 @@ func (op Rebind) apply(t *Target) error {
 
 // acquireAsked is acquireFitting of a device that is asked for its size anew, even if
 // another drive has it.
-func (t *Target) acquireAsked(op AddDrive) (*device, error) {
-	dev, err := t.acquire(op)
+func (t *Target) acquireAsked(op AddDrive, w *waiter) (*device, error) {
+	dev, err := t.acquire(op, w)
 	if err != nil {
 		return nil, err
 	}

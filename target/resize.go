@@ -71,18 +71,22 @@ func (d *device) measure() error {
 }
 
 // close closes the store: when it is asked for its size at the moment, as soon
-// as that has ended, which is awaited until end only.
+// as that has ended. It waits for either until end only.
 func (d *device) close(end time.Time) error {
-	if d.lockAsking(end) {
-		defer d.asking.Unlock()
-		return d.closeLocked()
-	}
+	closed := make(chan error, 1)
 	go func() {
 		d.asking.Lock()
 		defer d.asking.Unlock()
-		_ = d.closeLocked()
+		closed <- d.closeLocked()
 	}()
-	return nil
+	timer := time.NewTimer(time.Until(end))
+	defer timer.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-timer.C:
+		return nil // it may take for ever
+	}
 }
 
 // closeLocked closes the store, once; asking is held.

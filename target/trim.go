@@ -1,9 +1,6 @@
 package target
 
 import (
-	"fmt"
-	"path/filepath"
-
 	"vbladefs/target/aoe"
 	"vbladefs/target/ata"
 )
@@ -26,28 +23,6 @@ func (op SetThin) apply(t *Target) error {
 		p.thin.Store(op.Thin)
 	}
 	return nil
-}
-
-// makeStore makes the file that op asks for, if it is not there.
-func (t *Target) makeStore(op AddDrive) (undo func(), err error) {
-	undo = func() {}
-	switch {
-	case op.Create == 0:
-		return undo, nil
-	case !filepath.IsAbs(op.Path):
-		return nil, notAbsolute(op.Path)
-	case op.Create < aoe.SectorSize || op.Create%aoe.SectorSize != 0:
-		return nil, fmt.Errorf("%w: size of %d bytes: want a multiple of %d", ErrMalformed, op.Create, aoe.SectorSize)
-	case t.byName[op.Name] != nil:
-		return nil, fmt.Errorf("%w: a drive is called %s already", ErrNameTaken, op.Name)
-	}
-	return patiently(t, op.Path, func() (undo func(), err error) {
-		t.outside(func() { undo, err = t.parts.MakeStore(op.Path, op.Create) })
-		if err != nil {
-			err = fmt.Errorf("%w: %w", ErrStore, err)
-		}
-		return undo, err
-	}, t.outside)
 }
 
 // trim starts DATA SET MANAGEMENT, whose payload lists ranges. All of them are
