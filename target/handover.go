@@ -95,8 +95,7 @@ func (h *Handover) Carry(can func([]Link) bool) (err error) {
 			list = append(list, t.netifs[name])
 		}
 	}
-	failed := together(list, func(n *netif) error { return t.replace(n, t.parts.OpenCarrier) })
-	for n, why := range failed {
+	for n, why := range t.replaceAll(list, t.parts.OpenCarrier) {
 		err = errors.Join(err, fmt.Errorf("interface %s: %w", n.name(), why))
 	}
 	return err
