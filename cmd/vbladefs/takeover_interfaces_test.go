@@ -41,8 +41,12 @@ func TestTakeoverOfManyInterfaces(t *testing.T) {
 				began := time.Now()
 				d = d.takenOver(here, program, flags...)
 				t.Logf("%d interfaces were taken over in %v", n, time.Since(began).Round(time.Millisecond))
-				for _, v := range loads {
-					v.goesOn(20)
+				wanted := make([]uint64, n)
+				for i, v := range loads {
+					wanted[i] = v.done.Load() + 20
+				}
+				for i, v := range loads {
+					v.reaches(wanted[i])
 				}
 				d.await("all links are as they should be", func() bool { return strings.Count(d.stderr.String(), "serving by "+kind) >= n })
 			}

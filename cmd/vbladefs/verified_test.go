@@ -174,7 +174,12 @@ func (v *verified) end(j *verifiedIO) {
 // goesOn waits until so many more requests have been answered.
 func (v *verified) goesOn(more uint64) {
 	v.t.Helper()
-	want := v.done.Load() + more
+	v.reaches(v.done.Load() + more)
+}
+
+// reaches waits until so many requests have been answered in all.
+func (v *verified) reaches(want uint64) {
+	v.t.Helper()
 	for end := time.Now().Add(2 * patience); v.done.Load() < want; time.Sleep(time.Millisecond) {
 		select {
 		case <-v.ended:
