@@ -60,7 +60,7 @@ func TestTakeoverOfManyInterfaces(t *testing.T) {
 			if lost > 0 && strict() { // else the machine may be so busy that rings overflow
 				t.Errorf("%d frames were lost", lost)
 			}
-			bound(t, "the longest request", longest, time.Second, patience)
+			bound(t, "the longest request", longest, time.Second)
 		})
 	}
 }
