@@ -127,8 +127,7 @@ func TestPatternFollowsNames(t *testing.T) {
 		}
 	}
 	check("[eth0]", "[]")
-	rig.Machine().RemoveInterface("eth0")
-	addInterface(rig, "wan0", 1, false)
+	rig.Target().InterfaceChanged(rig.Machine().RenameInterface("eth0", "wan0"))
 	check("[]", "[wan0]")
 	rig.Machine().RemoveInterface("wan0")
 	rig.Target().InterfaceVanished("wan0", 1)
@@ -145,8 +144,7 @@ func TestPatternMeetsNameByRename(t *testing.T) {
 	addInterface(rig, "eth0", 1, false)
 	must(t, rig.Target().Do(target.AddPort{Drive: "d", Addr: blade, Interface: "eth0"}))
 	must(t, rig.Target().Do(target.AddPort{Drive: "d", Addr: blade, Interface: "wan*"}))
-	rig.Machine().RemoveInterface("eth0")
-	addInterface(rig, "wan0", 1, false)
+	rig.Target().InterfaceChanged(rig.Machine().RenameInterface("eth0", "wan0"))
 	down := func(netif string) string { p, _ := rig.Target().Port(blade, netif); return p.Down }
 	if down("wan0") != "" || !strings.Contains(down("wan*"), "1.0 is there by its port on wan0") {
 		t.Errorf("wan0 is down %q, wan* is down %q", down("wan0"), down("wan*"))
