@@ -153,7 +153,7 @@ func (n *netif) disagreeing(ports map[*device]int) error {
 func (n *netif) unreturned() error {
 	for tries := 0; ; tries++ {
 		err := n.holding()
-		if err == nil || tries == 100 {
+		if err == nil || tries == 5000 {
 			return err
 		}
 		time.Sleep(time.Millisecond)
