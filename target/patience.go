@@ -15,7 +15,7 @@ import (
 var openPatience = 30 * time.Second
 
 const (
-	// impatient is by how much less it waits while other stores do not answer either.
+	// impatient is by how many times less it waits while other stores do not answer either.
 	impatient = 6
 	// maxHanging is how many stores may leave us waiting at once: each has a thread,
 	// of which a process may have 10,000 (runtime/debug.SetMaxThreads), or what
@@ -104,11 +104,11 @@ func (t *Target) interrupt() {
 // awaitStore waits for done, for as long as an operation may, or until interrupt; that
 // does not reach one whose store is not found to be slow yet.
 func (t *Target) awaitStore(done <-chan struct{}) {
-	wait := t.openPatience
+	wait, deaf := t.openPatience, t.patience
 	if t.hanging.Load() > 0 {
-		wait /= impatient
+		wait, deaf = wait/impatient, deaf/impatient
 	}
-	deaf := min(t.patience, wait)
+	deaf = min(deaf, wait)
 	timer := time.NewTimer(deaf)
 	defer timer.Stop()
 	select {
