@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"vbladefs/disk/disktest"
+	"vbladefs/fusectl/dying"
 	"vbladefs/netio/netiotest"
 	"vbladefs/target/ata"
 )
@@ -192,6 +194,30 @@ func TestVbladeEnds(t *testing.T) {
 	forced := run(t, here, "sectors", vblade, "--force", "5", "5", name, other)
 	forced.endsBy(syscall.SIGTERM)
 	rival.endsBy(syscall.SIGTERM)
+}
+
+// A vblade whose file does not answer yet can be told to end.
+func TestVbladeEndsWhileItsFileHangs(t *testing.T) {
+	t.Parallel()
+	here := netiotest.New(t)
+	hung, err := disktest.Mount(mountDir(t), random(mib))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = hung.Close() })
+	hung.Stall(disktest.Open)
+	t.Cleanup(hung.Heal)
+	f := run(t, here, "", called(t, "vblade"), "0", "1", "lo", hung.Path())
+	f.await("the file is opened", func() bool { return hung.Waiting() > 0 })
+	if err := f.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	f.await("it ends as far as it can", func() bool { return dying.Process(f.cmd.Process.Pid) })
+	hung.Heal()
+	<-f.ended
+	if status := f.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGTERM {
+		t.Errorf("it ended by %v, want by the signal", f.cmd.ProcessState)
+	}
 }
 
 // TestVbladed is the article's `./vbladed 0 3 eth0 /dev/loop3`.

@@ -46,12 +46,14 @@ type run struct {
 	events *fusectl.Events
 	stdout io.Writer
 	ready  *daemon.Ready
+	ends   daemon.Ends
 }
 
 // newRun has the log go to stderr and the file log, or to syslog as name if there
 // is no stderr.
 func newRun(name string, own daemon.Own, stdout, stderr io.Writer) *run {
-	r := &run{own: own, events: fusectl.NewEvents(), stdout: stdout, log: logrus.New()}
+	r := &run{own: own, events: fusectl.NewEvents(), stdout: stdout, log: logrus.New(),
+		ends: daemon.NotifyEnds(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)}
 	if stderr == nil {
 		r.log = daemon.NewLogger(name, nil)
 	} else {
@@ -67,7 +69,6 @@ func newRun(name string, own daemon.Own, stdout, stderr io.Writer) *run {
 // made of the sectors that the drive has. It returns the signal, or why it could
 // not serve.
 func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Signal, error) {
-	ends := daemon.NotifyEnds(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 	signal.Ignore(syscall.SIGPIPE)
 	daemon.Limit(r.log, r.own.Mount != "")
 	d := daemon.Start(engine.Options{Log: r.log, Link: r.own.Link, IO: r.own.IO, Requests: requests, RingBytes: ringBytes,
@@ -80,7 +81,7 @@ func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Si
 		}
 	}()
 	started := make(chan error, 1)
-	if s := ends.During(func() { started <- r.start(d, e) }); s != nil {
+	if s := r.ends.During(func() { started <- r.start(d, e) }); s != nil {
 		return s.(syscall.Signal), nil
 	}
 	if err := <-started; err != nil {
@@ -101,7 +102,7 @@ func (r *run) serve(e plan.Export, line func(sectors uint64) string) (syscall.Si
 	r.ready.Serving()
 	d.TellReady()
 	defer d.TellStopping()
-	return (<-ends).(syscall.Signal), nil
+	return (<-r.ends).(syscall.Signal), nil
 }
 
 func (r *run) start(d *daemon.Daemon, e plan.Export) error {

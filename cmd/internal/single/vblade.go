@@ -83,11 +83,22 @@ func (r *run) vblade(words []string, env vblade.Env) (syscall.Signal, error) {
 	if err != nil {
 		return 0, err
 	}
-	size, err := fileSectors(c.Export.Path)
-	if err != nil {
-		return 0, vblade.NotOpened(err)
+	type result struct {
+		sectors uint64
+		err     error
 	}
-	sectors, err := c.Sectors(size)
+	sized := make(chan result, 1)
+	if s := r.ends.During(func() {
+		sectors, err := fileSectors(c.Export.Path)
+		sized <- result{sectors, err}
+	}); s != nil {
+		return s.(syscall.Signal), nil
+	}
+	size := <-sized
+	if size.err != nil {
+		return 0, vblade.NotOpened(size.err)
+	}
+	sectors, err := c.Sectors(size.sectors)
 	if err != nil {
 		return 0, err
 	}
