@@ -25,7 +25,8 @@ func TestLinuxClientFollows(t *testing.T) {
 		r.run(t, "until_ok "+shownSize, 12<<11, e.sysfs())
 	})
 	t.Run("an open disk grows when it is asked about", func(t *testing.T) {
-		r.run(t, "sleep 100000 <%s >/dev/null 2>&1 & echo $! >/tmp/holder", e.dev())
+		r.run(t, `sleep 100000 <%[1]s >/dev/null 2>&1 & echo $! >/tmp/holder
+			until_ok sh -c "readlink /proc/$!/fd/0 | grep -qx %[1]s"`, e.dev())
 		e.disk.resize(t, 16<<20)
 		d.echo(t, "1", "vblade/disk/resize")
 		if size := strings.TrimSpace(d.cat(t, "vblade/disk/size")); size != fmt.Sprint(16<<11) {
