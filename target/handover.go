@@ -95,7 +95,8 @@ func (h *Handover) Carry(can func([]Link) bool) (err error) {
 			list = append(list, t.netifs[name])
 		}
 	}
-	for n, why := range t.replaceAll(list, t.parts.OpenCarrier) {
+	failed := together(list, func(n *netif) error { return t.replace(n, t.parts.OpenCarrier) })
+	for n, why := range failed {
 		err = errors.Join(err, fmt.Errorf("interface %s: %w", n.name(), why))
 	}
 	return err

@@ -22,7 +22,6 @@ type netif struct {
 	lanes   int       // changed with Target.ops and Target.mu held
 	group   LinkGroup // of the links; nil without; guarded by Target.ops
 	early   bool      // the links were opened while the interface was down; guarded by Target.ops
-	late    LinkGroup // of the link that the first worker has for what is late; nil: none; guarded by Target.ops
 
 	repeats [2]*time.Timer // announcements to come; guarded by Target.ops
 	past    struct{ receiveDrops, sendDrops atomic.Uint64 }

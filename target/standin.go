@@ -3,15 +3,13 @@ package target
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 )
 
 // This file puts new links in the place of those that stand in for them, without
 // losing a frame or carrying one out twice: old and new ones are open at once, a
 // moment is chosen, and what came before it is served from the old ones and what
-// came later from the new ones. What came before may be late (see late.go), and the
-// old ones are looked at first for a while.
+// came later from the new ones.
 
 // ReplaceStandIns opens links where others stand in for them.
 func (t *Target) ReplaceStandIns() {
@@ -23,7 +21,8 @@ func (t *Target) ReplaceStandIns() {
 			list = append(list, n)
 		}
 	}
-	for n, err := range t.replaceAll(list, t.open) {
+	failed := together(list, func(n *netif) error { return t.replace(n, t.open) })
+	for n, err := range failed {
 		t.log.WithError(err).Warnf("interface %s: frames that come at this moment are lost, and initiators repeat them", n.name())
 		t.linkAnew(n)
 	}
@@ -32,23 +31,8 @@ func (t *Target) ReplaceStandIns() {
 // open opens the links that an interface is to have.
 func (t *Target) open(netif string) (LinkGroup, error) { return t.parts.OpenLinks(netif, t.workers) }
 
-// replaceAll puts new links in the place of those of these interfaces, and returns why
-// it failed for some. The old ones are closed then.
-func (t *Target) replaceAll(list []*netif, open func(netif string) (LinkGroup, error)) map[*netif]error {
-	var late sync.WaitGroup
-	failed := together(list, func(n *netif) error {
-		err := t.replace(n, open)
-		if n.late != nil {
-			late.Go(n.awaitLate)
-		}
-		return err
-	})
-	late.Wait()
-	return failed
-}
-
-// replace puts new links in the place of that of the first worker, which keeps it for
-// what is late. It may be called for several interfaces at once.
+// replace puts new links in the place of that of the first worker. It may be called
+// for several interfaces at once.
 func (t *Target) replace(n *netif, open func(netif string) (LinkGroup, error)) error {
 	old := n.workers[0].opened.Load()
 	if old == nil {
@@ -118,8 +102,8 @@ func (t *Target) replaceBy(n *netif, group LinkGroup, links []Link, leaving Cutt
 	return nil
 }
 
-// cut has the new links bring what comes from this moment on, and the old one what is
-// late, if anything can be. Requests do not wait for its end.
+// cut has the new links bring what comes from this moment on, and closes the old one,
+// for which requests do not wait.
 func (n *netif) cut(group LinkGroup, links []Link, leaving Cutter, coming []Cutter, homes map[*port]*worker) {
 	var old Link
 	resume := n.gather(func(w *worker) {
@@ -138,15 +122,10 @@ func (n *netif) cut(group LinkGroup, links []Link, leaving Cutter, coming []Cutt
 		w.opened.Store(&links[i])
 		w.link = links[i] // they rest
 	}
-	keep := old != nil && !leaving.Alone()
-	if keep {
-		n.late, n.group, n.workers[0].late = n.group, nil, old
-	}
 	resume()
-	if old != nil && !keep {
+	if old != nil {
 		_ = old.Close()
 	}
-	n.neighbours.deafen()
 	n.closeGroup()
 	n.group = group
 }
@@ -178,8 +157,8 @@ func (n *netif) gather(f func(*worker)) (resume func()) {
 	return func() { close(gate) }
 }
 
-// stragglers is how long after a moment frames that came before it come into a link,
-// but for those that are late.
+// stragglers is how long after a moment frames that came before it may come into a
+// link.
 const stragglers = 500 * time.Microsecond
 
 // arriveWithin bounds how long a link may take to bring what it has.

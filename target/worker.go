@@ -31,7 +31,6 @@ type worker struct {
 	link   Link    // nil while the interface is gone
 	broken error   // why the link is of no more use
 	deaf   bool    // takes no frames: see Handover
-	late   Link    // whose place another has taken, for what comes to it late; or nil: see late.go
 	mac    aoe.MAC // of the interface, as of this turn
 	room   int     // bytes of the largest frame that it carries, as of this turn
 	second uint32  // of Unix time, as of a few turns ago
@@ -148,11 +147,7 @@ func (w *worker) idle() {
 	if w.link != nil && !w.deaf {
 		fd = w.link.FD()
 	}
-	most := time.Duration(-1)
-	if w.late != nil {
-		most = lookLate
-	}
-	if err := w.queue.Wait(fd, most); err != nil {
+	if err := w.queue.Wait(fd, -1); err != nil {
 		w.target.log.WithError(err).Error("worker cannot sleep; polling instead")
 		time.Sleep(time.Millisecond)
 	}
@@ -190,9 +185,6 @@ func (w *worker) turn() bool {
 	if w.mail.waiting.Load() {
 		w.readMail()
 		busy, w.clock = true, 0 // what it called may have waited
-	}
-	if w.late != nil && w.receiveLate() {
-		busy = true
 	}
 	if w.link != nil && !w.deaf && w.receive() {
 		busy = true
@@ -321,7 +313,6 @@ func (w *worker) lose(err error) {
 
 // closeLink closes the link, if there is one, and keeps its counts.
 func (w *worker) closeLink() {
-	w.closeLate()
 	w.netif.linked.Store(false)
 	if w.link == nil {
 		return
