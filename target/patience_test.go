@@ -124,6 +124,20 @@ func (g gate) SetWritable() error            { g.shut(); return g.Store.SetWrita
 func (g gate) Flush() error                  { g.shut(); return g.Store.Flush() }
 func (g gate) Close() error                  { g.shut(); return g.Store.Close() }
 
+// gated is a target on m whose store at /disks/d hangs while lock is held.
+func gated(t *testing.T, m *targettest.Machine, lock *sync.Mutex) *target.Target {
+	return altered(t, m, func(p *target.Parts) {
+		open := p.OpenStore
+		p.OpenStore = func(path string, o target.StoreOptions) (target.Store, error) {
+			s, err := open(path, o)
+			if path == "/disks/d" && err == nil {
+				s = gate{s, func() { lock.Lock(); defer lock.Unlock() }}
+			}
+			return s, err
+		}
+	})
+}
+
 // Whatever is asked of a store that hangs since it was opened is given up, too, and has no effect when it is done at last.
 func TestStoreThatHangsLater(t *testing.T) {
 	soon(t)
@@ -140,16 +154,7 @@ func TestStoreThatHangsLater(t *testing.T) {
 			medium := m.AddMedium("/disks/d", 100, name != "cache" && name != "pause")
 			m.AddMedium("/disks/other", 100, false)
 			var lock sync.Mutex
-			tgt := altered(t, m, func(p *target.Parts) {
-				open := p.OpenStore
-				p.OpenStore = func(path string, o target.StoreOptions) (target.Store, error) {
-					s, err := open(path, o)
-					if path == "/disks/d" && err == nil {
-						s = gate{s, func() { lock.Lock(); defer lock.Unlock() }}
-					}
-					return s, err
-				}
-			})
+			tgt := gated(t, m, &lock)
 			must(t, tgt.Do(target.AddDrive{Name: "d", Path: "/disks/d", Cache: target.CacheDirect}))
 			medium.SetReadOnly(false)
 			before, _ := tgt.Drive("d")
@@ -181,16 +186,7 @@ func TestCloseThatHangs(t *testing.T) {
 	m.AddMedium("/disks/other", 100, false)
 	m.SetInterface("eth0", 1, 1500)
 	var lock sync.Mutex
-	tgt := altered(t, m, func(p *target.Parts) {
-		open := p.OpenStore
-		p.OpenStore = func(path string, o target.StoreOptions) (target.Store, error) {
-			s, err := open(path, o)
-			if path == "/disks/d" && err == nil {
-				s = gate{s, func() { lock.Lock(); defer lock.Unlock() }}
-			}
-			return s, err
-		}
-	})
+	tgt := gated(t, m, &lock)
 	must(t, tgt.Do(target.Export{Path: "/disks/d", Addr: blade, Interface: "eth0"}))
 	lock.Lock()
 	must(t, tgt.Do(target.Rebind{Addr: blade, Interface: "eth0", Path: "/disks/other"}))

@@ -166,6 +166,20 @@ func TestCatWithAStuckDisk(t *testing.T) {
 	d.check()
 }
 
+// silentDisk is a disk that hangs when it is opened, until it is healed. serve comes
+// first, as with frozenDisk.
+func silentDisk(t *testing.T) *disktest.Disk {
+	t.Helper()
+	disk, err := disktest.Mount(mountDir(t), random(mib))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = disk.Close() })
+	disk.Stall(disktest.Open)
+	t.Cleanup(disk.Heal)
+	return disk
+}
+
 // TestOpenOfWhatDoesNotAnswer: an add whose disk hangs when it is opened holds up neither readers of the tree nor
 // exports, and a take-over has it fail, and not itself.
 func TestOpenOfWhatDoesNotAnswer(t *testing.T) {
@@ -174,13 +188,7 @@ func TestOpenOfWhatDoesNotAnswer(t *testing.T) {
 	state := "-state=" + t.TempDir()
 	d := serve(t, here, state)
 	v := loadOn(t, there, "eth0", 4, d.exports(2)...)
-	hung, err := disktest.Mount(mountDir(t), random(mib))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = hung.Close() })
-	hung.Stall(disktest.Open)
-	t.Cleanup(hung.Heal)
+	hung := silentDisk(t)
 	added := make(chan error, 1)
 	go func() {
 		added <- exec.Command("sh", "-c", "echo add "+hung.Path()+" 0 1 eth0 > "+filepath.Join(d.dir, "aoeserver")).Run()

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"vbladefs/disk/disktest"
 	"vbladefs/fusectl/dying"
 	"vbladefs/netio/netiotest"
 	"vbladefs/target/ata"
@@ -200,13 +199,7 @@ func TestVbladeEnds(t *testing.T) {
 func TestVbladeEndsWhileItsFileHangs(t *testing.T) {
 	t.Parallel()
 	here := netiotest.New(t)
-	hung, err := disktest.Mount(mountDir(t), random(mib))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = hung.Close() })
-	hung.Stall(disktest.Open)
-	t.Cleanup(hung.Heal)
+	hung := silentDisk(t)
 	f := run(t, here, "", called(t, "vblade"), "0", "1", "lo", hung.Path())
 	f.await("the file is opened", func() bool { return hung.Waiting() > 0 })
 	if err := f.cmd.Process.Signal(syscall.SIGTERM); err != nil {
