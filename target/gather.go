@@ -27,7 +27,9 @@ func (t *Target) Gather(f func()) {
 		}
 	}
 	for _, n := range fresh {
-		t.dropIfUnused(n)
+		if t.netifs[n.name()] == n { // else reach has dropped it
+			t.dropIfUnused(n)
+		}
 	}
 }
 

@@ -2,7 +2,9 @@ package target_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -72,5 +74,35 @@ func TestGather(t *testing.T) {
 	must(t, tgt.Do(target.AddPort{Drive: "d", Addr: aoe.Addr{Shelf: 1, Slot: 50}, Interface: "eth7", Wait: true}))
 	if !up(50, "eth7") {
 		t.Error("a port that is added afterwards is not up")
+	}
+}
+
+// An interface that cannot have links when all come up is left alone, and its port says
+// why.
+func TestGatherWithoutLinks(t *testing.T) {
+	m := targettest.NewMachine(t)
+	m.AddMedium("/disks/d", 100, false)
+	m.SetInterface("eth0", 1, 1500)
+	m.SetInterface("broken", 2, 1500)
+	tgt := altered(t, m, func(p *target.Parts) {
+		open := p.OpenLinks
+		p.OpenLinks = func(netif string, workers int) (target.LinkGroup, error) {
+			if netif == "broken" {
+				return nil, syscall.ENOBUFS
+			}
+			return open(netif, workers)
+		}
+	})
+	tgt.Gather(func() {
+		must(t, tgt.Do(target.AddDrive{Name: "d", Path: "/disks/d", Wait: true}))
+		for i, netif := range []string{"broken", "eth0"} {
+			must(t, tgt.Do(target.AddPort{Drive: "d", Addr: aoe.Addr{Shelf: 1, Slot: uint8(i)}, Interface: netif, Wait: true}))
+		}
+	})
+	if p, _ := tgt.Port(aoe.Addr{Shelf: 1, Slot: 1}, "eth0"); !p.Up {
+		t.Errorf("eth0: %+v", p)
+	}
+	if p, _ := tgt.Port(aoe.Addr{Shelf: 1}, "broken"); p.Up || !strings.Contains(p.Down, syscall.ENOBUFS.Error()) {
+		t.Errorf("broken: %+v", p)
 	}
 }
